@@ -1,0 +1,153 @@
+//! The policy: tag rules, the catalog of models, request rules, price overrides and budgets, compiled from one reviewed document.
+//!
+//! [`Policy::parse`] takes the document as JSON (the tool reads the YAML) and names every problem at once.
+
+mod budgets;
+mod models;
+mod sections;
+mod warnings;
+
+pub use models::{ModelEntry, PriceOverride};
+pub use sections::{InputBound, RefusedParameters, Rules, Unbudgeted};
+
+use crate::budget::{Budget, Mode, Unit};
+use crate::catalog::{Capabilities, Catalog};
+use crate::model::ResolvedModel;
+use crate::price::Prices;
+use crate::problem::{At, Problems};
+use crate::tags::TagRule;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most budgets that may apply to one request: its reservation and their counters go into one DynamoDB transaction.
+pub const BUDGETS_PER_REQUEST: usize = 20;
+
+const SECTIONS: [&str; 6] = ["tags", "models", "modelIds", "requests", "prices", "budgets"];
+
+/// A compiled policy: checked, immutable, known by its version.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Made from the content: the same document has the same version.
+    pub version: String,
+    /// What each tag may be.
+    pub tags: BTreeMap<String, TagRule>,
+    /// The models by their catalog names.
+    pub models: BTreeMap<String, ModelEntry>,
+    /// Full ids that requests may name besides those of `models`.
+    pub model_ids: BTreeSet<String>,
+    /// What requests may ask for.
+    pub rules: Rules,
+    /// Prices that replace the shipped ones from a date on.
+    pub prices: Vec<PriceOverride>,
+    /// The budgets, in the document's order.
+    pub budgets: Vec<Budget>,
+    catalog: &'static Catalog,
+}
+
+impl Policy {
+    /// Compiles a policy document, or says everything that is wrong with it.
+    pub fn parse(document: &Value, catalog: &'static Catalog) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let root = At::root(document);
+        if !problems.object(&root, &SECTIONS) {
+            return Err(problems);
+        }
+        let tags = root.get("tags").map(|at| sections::tags(&mut problems, &at)).unwrap_or_default();
+        let models = match problems.required(&root, "models", "an object of models by name") {
+            Some(at) => models::parse(&mut problems, &at, catalog),
+            None => BTreeMap::new(),
+        };
+        let model_ids = root.get("modelIds").map(|at| models::ids(&mut problems, &at, catalog)).unwrap_or_default();
+        let rules = root.get("requests").map(|at| sections::rules(&mut problems, &at)).unwrap_or_default();
+        let prices = root.get("prices").map(|at| models::prices(&mut problems, &at)).unwrap_or_default();
+        let budgets = match problems.required(&root, "budgets", "a list of budgets") {
+            Some(at) => budgets::parse(&mut problems, &at, &tags, &models),
+            None => Vec::new(),
+        };
+        let policy = Self { version: version(document), tags, models, model_ids, rules, prices, budgets, catalog };
+        policy.check_prices(&mut problems);
+        if problems.is_empty() { Ok(policy) } else { Err(problems) }
+    }
+
+    /// The model that a request means, and the tags that go with it; nothing where the policy does not allow it.
+    pub fn resolve(&self, requested: &str) -> Option<(ResolvedModel, Option<&ModelEntry>)> {
+        let by_name = self.models.get_key_value(requested);
+        let found = by_name.or_else(|| self.models.iter().find(|(_, entry)| entry.model_id == requested));
+        if let Some((name, entry)) = found {
+            let model = ResolvedModel {
+                requested: requested.to_owned(),
+                name: name.clone(),
+                model_id: entry.model_id.clone(),
+                billed_id: entry.billed_id.clone(),
+                underlying: entry.underlying.clone(),
+                model_metric: entry.model_metric.clone(),
+            };
+            return Some((model, Some(entry)));
+        }
+        let id = self.model_ids.get(requested)?;
+        let model = ResolvedModel {
+            requested: requested.to_owned(),
+            name: id.clone(),
+            model_id: id.clone(),
+            billed_id: id.clone(),
+            underlying: self.catalog.underlying(id).to_owned(),
+            model_metric: id.clone(),
+        };
+        Some((model, None))
+    }
+
+    /// What tokens cost for a billed id at that time: the newest override that counts by then, else the shipped price.
+    pub fn prices_at(&self, billed_id: &str, now: Timestamp) -> Option<Prices> {
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let overrides = self.prices.iter().filter(|price| price.id == billed_id && price.from <= today);
+        match overrides.max_by_key(|price| price.from) {
+            Some(found) => Some(found.prices.clone()),
+            None => self.catalog.prices(billed_id),
+        }
+    }
+
+    /// What the foundation model behind an id can do.
+    pub fn capabilities(&self, underlying: &str) -> Option<Capabilities> {
+        self.catalog.capabilities(underlying)
+    }
+
+    /// The shipped catalog that the policy was compiled against.
+    pub fn catalog(&self) -> &'static Catalog {
+        self.catalog
+    }
+
+    fn has_enforced_dollars(&self) -> bool {
+        let dollars = |budget: &Budget| budget.limits.iter().any(|limit| limit.unit == Unit::Usd);
+        self.budgets.iter().any(|budget| budget.mode == Mode::Enforce && dollars(budget))
+    }
+
+    /// Under a dollar budget a model without a price would be refused at every call: better said now.
+    fn check_prices(&self, problems: &mut Problems) {
+        if !self.has_enforced_dollars() {
+            return;
+        }
+        let priced = |id: &str| self.catalog.prices(id).is_some() || self.prices.iter().any(|price| price.id == id);
+        let expected = "a model with a price in the catalog or under `prices`, since a dollar budget is enforced";
+        for (name, entry) in &self.models {
+            if !priced(&entry.billed_id) {
+                problems.add(At::root(&Value::Null).child("models") + "/" + name, expected);
+            }
+        }
+        for (i, id) in self.model_ids.iter().enumerate() {
+            if !priced(id) {
+                problems.add(format!("/modelIds/{i}"), expected);
+            }
+        }
+    }
+}
+
+/// Sixteen hexadecimal digits of the content's hash: objects in the order of their keys, so that formatting and comments do not count.
+fn version(document: &Value) -> String {
+    crate::canonical::digest(document, 8)
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

@@ -1,0 +1,259 @@
+//! The policy's `budgets` section.
+
+use super::BUDGETS_PER_REQUEST;
+use super::models::{ModelEntry, decimal};
+use super::sections::tag_value;
+use crate::budget::{Budget, Limit, Mode, Subject, Unit};
+use crate::problem::{At, Problems};
+use crate::quantity::NanoUsd;
+use crate::tags::{KNOWN, TagRule};
+use crate::window::{ResetDay, Window, WindowSpec};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The largest limit in any unit: four fifths of what a signed 64-bit count holds, so that sums stay within it (about 7.4 billion dollars).
+const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
+
+const FIELDS: [&str; 9] = ["id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per"];
+const KEY_EXPECTED: &str = "`model`, `modelId`, `underlying`, a known tag, or a tag that `tags` names";
+const NAME_EXPECTED: &str = "a name of 1 to 64 letters, digits and - . _ that starts with a letter or a digit";
+
+pub(super) fn parse(
+    problems: &mut Problems,
+    at: &At<'_>,
+    tags: &BTreeMap<String, TagRule>,
+    models: &BTreeMap<String, ModelEntry>,
+) -> Vec<Budget> {
+    let Some(items) = at.items() else {
+        problems.add(&at.pointer, "a list of budgets");
+        return Vec::new();
+    };
+    let mut budgets = Vec::new();
+    let mut seen = BTreeSet::new();
+    for item in &items {
+        if let Some(budget) = budget(problems, item, tags, models) {
+            for word in BTreeSet::from([&budget.id, &budget.name]) {
+                if !seen.insert(word.clone()) {
+                    problems.add(item.child("name"), "a name and an id that no other budget has");
+                }
+            }
+            budgets.push((item.pointer.clone(), budget));
+        }
+    }
+    check_scopes(problems, &budgets, tags);
+    let always = budgets.iter().filter(|(_, budget)| budget.matching.is_empty()).count();
+    if always > BUDGETS_PER_REQUEST {
+        problems.add(&at.pointer, format!("at most {BUDGETS_PER_REQUEST} budgets that apply to the same request"));
+    }
+    budgets.into_iter().map(|(_, budget)| budget).collect()
+}
+
+fn budget(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>, models: &BTreeMap<String, ModelEntry>) -> Option<Budget> {
+    let known: Vec<&str> = FIELDS.into_iter().chain(["mode"]).collect();
+    if !problems.object(at, &known) {
+        return None;
+    }
+    let before = problems.len();
+    let name = problems.required(at, "name", NAME_EXPECTED).and_then(|field| identifier(problems, &field));
+    let id = at.get("id").map(|field| identifier(problems, &field));
+    let limits = match problems.required(at, "limit", "an object with a unit and its amount, such as `usd: 5000`") {
+        Some(field) => limits(problems, &field),
+        None => Vec::new(),
+    };
+    let window = window(problems, at);
+    let matching = at.get("match").map(|field| matching(problems, &field, tags, models)).unwrap_or_default();
+    let per = at.get("per").map(|field| per(problems, &field, tags)).unwrap_or_default();
+    let words = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
+    let mode = at.get("mode").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
+    let name = name?;
+    let id = match id {
+        Some(id) => id?,
+        None => name.clone(),
+    };
+    (problems.len() == before).then_some(Budget { id, name, limits, window: window?, matching, per, mode })
+}
+
+fn identifier(problems: &mut Problems, at: &At<'_>) -> Option<String> {
+    let allowed = |text: &&str| {
+        (1..=64).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+    };
+    let text = at.value.as_str().filter(allowed).map(str::to_owned);
+    if text.is_none() {
+        problems.add(&at.pointer, NAME_EXPECTED);
+    }
+    text
+}
+
+fn limits(problems: &mut Problems, at: &At<'_>) -> Vec<Limit> {
+    let words: Vec<&str> = Unit::WORDS.iter().map(|(word, _)| *word).collect();
+    if !problems.object(at, &words) {
+        return Vec::new();
+    }
+    let mut limits = Vec::new();
+    for (word, unit) in Unit::WORDS {
+        let Some(field) = at.get(word) else { continue };
+        let amount = match unit {
+            Unit::Usd => decimal(&field).and_then(|text| NanoUsd::parse_usd(&text)).map(|nano| nano.0),
+            _ => field.value.as_u64(),
+        };
+        match amount.filter(|amount| (1..=LARGEST_LIMIT).contains(amount)) {
+            Some(amount) => limits.push(Limit { unit, amount }),
+            None if unit == Unit::Usd => problems.add(field.pointer, "US dollars above 0, with at most nine decimals"),
+            None => problems.add(field.pointer, "a whole number, at least 1"),
+        }
+    }
+    if limits.is_empty() && at.fields().is_some_and(|fields| fields.is_empty()) {
+        problems.add(&at.pointer, format!("a unit and its amount; units are {}", crate::problem::list(&words)));
+    }
+    limits
+}
+
+fn window(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
+    match (at.get("window"), at.get("period")) {
+        (Some(field), None) => calendar(problems, at, &field),
+        (None, Some(field)) => period(problems, &field),
+        _ => {
+            problems.add(at.child("window"), "either `window` (minute, hour, day, week or month) or `period` with `from` and `until`");
+            None
+        }
+    }
+}
+
+fn calendar(problems: &mut Problems, at: &At<'_>, field: &At<'_>) -> Option<WindowSpec> {
+    let Some(kind) = field.value.as_str().and_then(|word| word.parse::<Window>().ok()) else {
+        problems.add(&field.pointer, "one of `minute`, `hour`, `day`, `week` and `month`");
+        return None;
+    };
+    let zone = match at.get("timeZone") {
+        Some(field) => Some(problems.string(&field, "an IANA time zone's name, such as `Europe/Berlin`")?),
+        None => None,
+    };
+    let reset_day = match at.get("resetDay") {
+        Some(field) => {
+            let text = decimal(&field);
+            let day = text.as_deref().and_then(|text| text.parse::<ResetDay>().ok());
+            if day.is_none() {
+                problems.add(field.pointer, "a day of the month (1 to 31) or a weekday (`monday`)");
+            }
+            Some(day?)
+        }
+        None => None,
+    };
+    match WindowSpec::calendar(kind, zone, reset_day) {
+        Ok(spec) => Some(spec),
+        Err(error) => {
+            problems.add(&field.pointer, error.to_string());
+            None
+        }
+    }
+}
+
+fn period(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
+    if !problems.object(at, &["from", "until"]) {
+        return None;
+    }
+    let expected = "an instant with its offset, such as 2027-01-01T00:00:00Z";
+    let mut instant = |name| {
+        let field = problems.required(at, name, expected)?;
+        let instant = field.value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        if instant.is_none() {
+            problems.add(field.pointer, expected);
+        }
+        instant
+    };
+    let (from, until) = (instant("from"), instant("until"));
+    match WindowSpec::period(from?, until?) {
+        Ok(spec) => Some(spec),
+        Err(error) => {
+            problems.add(&at.pointer, error.to_string());
+            None
+        }
+    }
+}
+
+fn matching(
+    problems: &mut Problems,
+    at: &At<'_>,
+    tags: &BTreeMap<String, TagRule>,
+    models: &BTreeMap<String, ModelEntry>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let Some(fields) = at.fields() else {
+        problems.add(&at.pointer, "an object of keys (`model`, `modelId`, `underlying`, or a tag) and the values that match");
+        return BTreeMap::new();
+    };
+    let mut matching = BTreeMap::new();
+    for (key, field) in fields {
+        let items = field.items().unwrap_or_else(|| vec![field.clone()]);
+        if items.is_empty() {
+            problems.add(&field.pointer, "at least one value");
+        }
+        let mut values = BTreeSet::new();
+        for item in items {
+            let Some(value) = tag_value(problems, &item) else { continue };
+            let value = tags.get(key).and_then(|rule| rule.accept(&value)).unwrap_or(value);
+            if !can_occur(key, &value, tags, models) {
+                problems
+                    .add(&item.pointer, format!("a value that `{key}` can have: this one never matches, so the budget would never count"));
+            }
+            values.insert(value);
+        }
+        if !is_key(key, tags) {
+            problems.add(&field.pointer, KEY_EXPECTED);
+        }
+        matching.insert(key.to_owned(), values);
+    }
+    matching
+}
+
+fn is_key(key: &str, tags: &BTreeMap<String, TagRule>) -> bool {
+    Subject::MODEL_KEYS.contains(&key) || KNOWN.contains(&key) || tags.contains_key(key)
+}
+
+/// A misspelt value in a `match` would switch a budget off without a word.
+fn can_occur(key: &str, value: &str, tags: &BTreeMap<String, TagRule>, models: &BTreeMap<String, ModelEntry>) -> bool {
+    match key {
+        "model" => models.contains_key(value),
+        "modelId" | "underlying" => true,
+        tag => tags.get(tag).is_none_or(|rule| rule.accept(value).is_some()),
+    }
+}
+
+fn per(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>) -> Vec<String> {
+    let expected = "a list of keys: `model`, `modelId`, `underlying` or tags";
+    let Some(items) = at.items() else {
+        problems.add(&at.pointer, expected);
+        return Vec::new();
+    };
+    let mut keys = Vec::new();
+    for item in items {
+        match item.value.as_str() {
+            Some(key) if is_key(key, tags) => keys.push(key.to_owned()),
+            _ => problems.add(item.pointer, KEY_EXPECTED),
+        }
+    }
+    keys
+}
+
+/// A caller who may invent values of a `per` key gets a fresh counter for each: only a list, or a budget around it, bounds that.
+fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BTreeMap<String, TagRule>) {
+    let is_open = |key: &String| {
+        let listed = matches!(tags.get(key), Some(TagRule::Listed { .. }));
+        !Subject::MODEL_KEYS.contains(&key.as_str()) && !listed
+    };
+    let free = |budget: &Budget| budget.per.iter().any(|key| is_open(key) && !budget.matching.contains_key(key));
+    for (pointer, budget) in budgets {
+        if !free(budget) || budget.mode == Mode::Shadow {
+            continue;
+        }
+        let encloses = |outer: &Budget| {
+            let wider = outer.matching.iter().all(|(key, values)| budget.matching.get(key).is_some_and(|inner| inner.is_subset(values)));
+            outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider
+        };
+        if !budgets.iter().any(|(_, outer)| encloses(outer)) {
+            let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
+            problems.add(format!("{pointer}/per"), expected);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The policy's `models`, `modelIds` and `prices` sections.
+
+use crate::catalog::{Catalog, ModelId};
+use crate::model::{ProfileArn, profile_arn};
+use crate::price::Prices;
+use crate::problem::{At, Problems};
+use crate::quantity::{Rate, Tokens};
+use crate::tags::{self, TagValues};
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One catalog name: what it calls, what is billed, and the tags that come with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelEntry {
+    /// What Converse is called with.
+    pub model_id: String,
+    /// The id whose price counts.
+    pub billed_id: String,
+    /// The foundation model behind it.
+    pub underlying: String,
+    /// What CloudWatch calls it.
+    pub model_metric: String,
+    /// The profile's own tags.
+    pub tags: TagValues,
+    /// No request to this model gets more output tokens than this.
+    pub max_tokens: Option<Tokens>,
+}
+
+/// Prices that replace the shipped ones from a date on (UTC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceOverride {
+    /// The billed id.
+    pub id: String,
+    /// The first day on which they count.
+    pub from: Date,
+    /// The prices.
+    pub prices: Prices,
+}
+
+const PROFILE_EXPECTED: &str =
+    "an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID";
+const ID_EXPECTED: &str = "the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`";
+const NAME_EXPECTED: &str = "a name of 1 to 64 lower-case letters, digits and - . _ : that starts with a letter or a digit";
+
+pub(super) fn parse(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> BTreeMap<String, ModelEntry> {
+    let Some(fields) = at.fields() else {
+        problems.add(&at.pointer, "an object of models by name");
+        return BTreeMap::new();
+    };
+    if fields.is_empty() {
+        problems.add(&at.pointer, "at least one model");
+    }
+    let mut models = BTreeMap::new();
+    for (name, field) in fields {
+        if !is_name(name) {
+            problems.add(&field.pointer, NAME_EXPECTED);
+        }
+        if let Some(entry) = entry(problems, &field, catalog) {
+            models.insert(name.to_owned(), entry);
+        }
+    }
+    models
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._:".contains(&b);
+    name.len() <= 64 && name.bytes().all(allowed) && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+fn entry(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> Option<ModelEntry> {
+    if !problems.object(at, &["id", "profile", "source", "tags", "maxTokens"]) {
+        return None;
+    }
+    let tags = at.get("tags").map(|at| tags::parse(problems, &at)).unwrap_or_default();
+    let max_tokens = at.get("maxTokens").and_then(|field| {
+        let most = field.value.as_u64().filter(|most| *most >= 1).map(Tokens);
+        if most.is_none() {
+            problems.add(field.pointer, "a whole number of tokens, at least 1");
+        }
+        most
+    });
+    let (model_id, billed_id, model_metric) = match (at.get("id"), at.get("profile")) {
+        (Some(field), None) => {
+            let id = known_id(problems, &field, catalog)?;
+            if let Some(source) = at.get("source") {
+                problems.add(source.pointer, "no `source` beside an `id`: it names the model of an application profile");
+            }
+            (id.clone(), id.clone(), id)
+        }
+        (None, Some(field)) => profile(problems, at, &field, catalog)?,
+        _ => {
+            problems.add(&at.pointer, "either `id` (a model or system profile), or `profile` (an ARN) with `source`");
+            return None;
+        }
+    };
+    let underlying = catalog.underlying(&billed_id).to_owned();
+    Some(ModelEntry { model_id, billed_id, underlying, model_metric, tags, max_tokens })
+}
+
+fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, catalog: &'static Catalog) -> Option<(String, String, String)> {
+    let arn = problems.string(at, PROFILE_EXPECTED)?;
+    let (metric, default_source) = match profile_arn(arn) {
+        Some(ProfileArn::Application(id)) => (id.to_owned(), None),
+        Some(ProfileArn::System(id)) => (id.to_owned(), Some(id.to_owned())),
+        None => {
+            problems.add(&at.pointer, PROFILE_EXPECTED);
+            return None;
+        }
+    };
+    let source = match (entry.get("source"), default_source) {
+        (Some(field), _) => known_id(problems, &field, catalog)?,
+        (None, Some(source)) if is_known(&source, catalog) => source,
+        (None, Some(_)) => {
+            problems.add(&at.pointer, "a system profile that the catalog knows, or `source` with the id that it stands for");
+            return None;
+        }
+        (None, None) => {
+            problems.add(entry.child("source"), "the id that the application profile was copied from: its price and model");
+            return None;
+        }
+    };
+    Some((arn.to_owned(), source, metric))
+}
+
+fn known_id(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> Option<String> {
+    let id = problems.string(at, ID_EXPECTED)?;
+    let known = is_known(id, catalog);
+    if !known {
+        problems.add(&at.pointer, ID_EXPECTED);
+    }
+    known.then(|| id.to_owned())
+}
+
+fn is_known(id: &str, catalog: &Catalog) -> bool {
+    ModelId::parse(id).is_ok() && catalog.capabilities(catalog.underlying(id)).is_some()
+}
+
+pub(super) fn ids(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> BTreeSet<String> {
+    let Some(items) = at.items() else {
+        problems.add(&at.pointer, "a list of full model ids that requests may name");
+        return BTreeSet::new();
+    };
+    items.iter().filter_map(|item| known_id(problems, item, catalog)).collect()
+}
+
+pub(super) fn prices(problems: &mut Problems, at: &At<'_>) -> Vec<PriceOverride> {
+    let Some(items) = at.items() else {
+        problems.add(&at.pointer, "a list of prices, each with `id`, `from`, `input` and `output`");
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| price(problems, item)).collect()
+}
+
+fn price(problems: &mut Problems, at: &At<'_>) -> Option<PriceOverride> {
+    let known = ["id", "from", "input", "output", "cacheRead", "cacheWrite5m", "cacheWrite1h"];
+    if !problems.object(at, &known) {
+        return None;
+    }
+    let id_expected = "the id that is billed";
+    let id = problems.required(at, "id", id_expected).and_then(|field| problems.string(&field, id_expected));
+    let date_expected = "the first day on which the price counts, as YYYY-MM-DD";
+    let from = problems.required(at, "from", date_expected).and_then(|field| {
+        let date = field.value.as_str().and_then(|text| text.parse::<Date>().ok());
+        if date.is_none() {
+            problems.add(field.pointer, date_expected);
+        }
+        date
+    });
+    let expected = "US dollars per million tokens, with at most six decimals";
+    let input = problems.required(at, "input", expected).and_then(|field| rate(problems, &field));
+    let output = problems.required(at, "output", expected).and_then(|field| rate(problems, &field));
+    let mut optional = |name| at.get(name).and_then(|field| rate(problems, &field));
+    let [cache_read, five_minutes, one_hour] = ["cacheRead", "cacheWrite5m", "cacheWrite1h"].map(&mut optional);
+    let prices = Prices { cache_read, cache_write_5m: five_minutes, cache_write_1h: one_hour, ..Prices::flat(input?, output?) };
+    Some(PriceOverride { id: id?.to_owned(), from: from?, prices })
+}
+
+fn rate(problems: &mut Problems, at: &At<'_>) -> Option<Rate> {
+    let text = decimal(at);
+    let rate = text.as_deref().and_then(Rate::parse_usd_per_million);
+    if rate.is_none() {
+        problems.add(&at.pointer, "US dollars per million tokens, with at most six decimals");
+    }
+    rate
+}
+
+/// A decimal as it was written: a number, or a string where exactness matters to the writer.
+pub(super) fn decimal(at: &At<'_>) -> Option<String> {
+    match at.value {
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}

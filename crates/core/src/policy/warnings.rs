@@ -1,0 +1,88 @@
+//! What is allowed, but probably not meant: ways around a budget, and models near their end of life.
+
+use super::{Policy, Unbudgeted};
+use crate::budget::{Budget, Mode};
+use crate::problem::Problem;
+use crate::tags::TagRule;
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+/// How long before its end of life a model is warned of, in days.
+const END_OF_LIFE_DAYS: i64 = 90;
+
+impl Policy {
+    /// Everything that is worth a second look, each with its place in the document; `today` decides what is near its end of life.
+    pub fn warnings(&self, today: Date) -> Vec<Problem> {
+        let mut warnings = Vec::new();
+        self.warn_of_end_of_life(today, &mut warnings);
+        self.warn_of_shared_models(&mut warnings);
+        for (i, budget) in self.budgets.iter().enumerate() {
+            self.warn_of_ways_around(&format!("/budgets/{i}"), budget, &mut warnings);
+        }
+        if !self.budgets.iter().any(|budget| budget.mode == Mode::Enforce) {
+            warnings.push(warning("/budgets", "no budget is enforced: every request is refused, or with `unbudgeted: allow` none is"));
+        }
+        warnings
+    }
+
+    fn warn_of_end_of_life(&self, today: Date, warnings: &mut Vec<Problem>) {
+        let soon = today.saturating_add(END_OF_LIFE_DAYS.days());
+        for (name, entry) in &self.models {
+            let Some(end) = self.capabilities(&entry.underlying).and_then(|found| found.end_of_life) else { continue };
+            let says = match () {
+                () if end <= today => format!("the model's end of life was {end}: calls may fail"),
+                () if end <= soon => format!("the model's end of life is {end}"),
+                () => continue,
+            };
+            warnings.push(warning(&format!("/models/{name}"), &says));
+        }
+    }
+
+    /// Two names for one model: a budget on one of them does not count calls through the other.
+    fn warn_of_shared_models(&self, warnings: &mut Vec<Problem>) {
+        for (name, entry) in &self.models {
+            let twin = self.models.range::<String, _>(..name).find(|(_, other)| other.model_id == entry.model_id);
+            if let Some((twin, _)) = twin {
+                let says = format!("calls the same id as `{twin}`; a request that names the id counts as `{twin}`");
+                warnings.push(warning(&format!("/models/{name}"), &says));
+            }
+        }
+    }
+
+    fn warn_of_ways_around(&self, pointer: &str, budget: &Budget, warnings: &mut Vec<Problem>) {
+        if budget.mode == Mode::Shadow {
+            return;
+        }
+        if let Some(names) = budget.matching.get("model") {
+            let counted =
+                |underlying: &str| names.iter().any(|name| self.models.get(name).is_some_and(|entry| entry.underlying == underlying));
+            let other_names = self.models.iter().filter(|(name, entry)| !names.contains(*name) && counted(&entry.underlying));
+            let other_ids = self.model_ids.iter().filter(|id| counted(self.catalog().underlying(id)));
+            let ways: Vec<&str> = other_names.map(|(name, _)| name.as_str()).chain(other_ids.map(String::as_str)).collect();
+            if !ways.is_empty() {
+                let says = format!(
+                    "the same model is reached without this budget as {}; match `underlying` to count it all",
+                    crate::problem::list(&ways)
+                );
+                warnings.push(warning(&format!("{pointer}/match/model"), &says));
+            }
+        }
+        for key in budget.matching.keys().filter(|key| !crate::budget::Subject::MODEL_KEYS.contains(&key.as_str())) {
+            let is_required = key == crate::tags::APPLICATION_ID;
+            let others_cover =
+                self.budgets.iter().any(|other| other.id != budget.id && other.mode == Mode::Enforce && !other.matching.contains_key(key));
+            let open = !matches!(self.tags.get(key), Some(TagRule::Listed { .. }));
+            let uncovered_passes = self.rules.unbudgeted == Unbudgeted::Allow;
+            if (others_cover || uncovered_passes) && (open || !is_required) {
+                let escapes = if others_cover { "is held to other budgets only" } else { "may be held to no budget at all" };
+                let says = format!("a request with another `{key}`, or without it, {escapes}: pin the tag, or map it to a profile");
+                let key = key.replace('~', "~0").replace('/', "~1");
+                warnings.push(warning(&format!("{pointer}/match/{key}"), &says));
+            }
+        }
+    }
+}
+
+fn warning(pointer: &str, says: &str) -> Problem {
+    Problem { pointer: pointer.to_owned(), expected: says.to_owned() }
+}

@@ -1,0 +1,195 @@
+//! Broken policies: every problem at once, each at its place.
+
+use super::{Policy, assert_lines, policy_document, with};
+use crate::catalog::Catalog;
+use crate::problem::{Problem, Problems};
+use expect_test::expect;
+use serde_json::{Value, json};
+
+fn problems(document: &Value) -> Vec<Problem> {
+    let parsed = Policy::parse(document, Catalog::shipped().unwrap());
+    parsed.map(|policy| policy.version).err().map(Problems::into_vec).unwrap_or_default()
+}
+
+fn check(changes: &[(&str, Value)], pointers: &[&str]) {
+    let found: Vec<String> = problems(&with(policy_document(), changes)).into_iter().map(|problem| problem.pointer).collect();
+    assert_eq!(found, pointers, "{changes:?}");
+}
+
+fn budget(change: &[(&str, Value)], pointers: &[&str]) {
+    let budget = with(json!({ "name": "b", "limit": { "usd": 1 }, "window": "day" }), change);
+    check(&[("/budgets/-", budget)], pointers);
+}
+
+#[test]
+fn a_document_that_is_no_policy_says_what_one_has() {
+    for document in [json!(null), json!([]), json!("policy"), json!(1)] {
+        assert_eq!(problems(&document).len(), 1, "{document}");
+    }
+    assert_lines(
+        &problems(&json!({})),
+        &expect![[r"
+            /models: an object of models by name
+            /budgets: a list of budgets
+        "]],
+    );
+}
+
+#[test]
+fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
+    let document = json!({
+        "budget": [],
+        "tags": { "environment": { "allow": ["production", 7], "synonym": {} }, "team": "closed" },
+        "models": { "Haiku": { "id": "us.anthropic.claude-3-5-haiku-20241022-v1:0" }, "x": { "id": "gpt-9" }, "y": { "profile": "arn:aws:s3" } },
+        "requests": { "maxTokens": 0, "refusedParameters": "ignore" },
+        "prices": [{ "id": "x", "from": "2026-13-01", "input": -1, "ouput": 2 }],
+        "budgets": [{ "name": "a", "limit": { "dollars": 5 }, "window": "year", "match": { "environment": "qa" } }, "month"],
+    });
+    assert_lines(
+        &problems(&document),
+        &expect![[r"
+            /budget: no field of this name; the nearest known name is `budgets`
+            /tags/environment/synonym: no field of this name; the nearest known name is `synonyms`
+            /tags/environment/allow/1: a tag value: 1 to 256 letters, digits, inner spaces and + - = . _ : / @
+            /tags/team: the word `open`, or an object with `allow`
+            /models/Haiku: a name of 1 to 64 lower-case letters, digits and - . _ : that starts with a letter or a digit
+            /models/x/id: the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`
+            /models/y/profile: an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID
+            /requests/maxTokens: a whole number of tokens, at least 1
+            /requests/refusedParameters: one of `drop` and `reject`
+            /prices/0/ouput: no field of this name; the nearest known name is `output`
+            /prices/0/from: the first day on which the price counts, as YYYY-MM-DD
+            /prices/0/input: US dollars per million tokens, with at most six decimals
+            /prices/0/output: US dollars per million tokens, with at most six decimals
+            /budgets/0/limit/dollars: no field of this name; known here: `usd`, `tokens`, `inputTokens`, `outputTokens` and `requests`
+            /budgets/0/window: one of `minute`, `hour`, `day`, `week` and `month`
+            /budgets/0/match/environment: a value that `environment` can have: this one never matches, so the budget would never count
+            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per` and `mode`
+        "]],
+    );
+}
+
+#[test]
+fn broken_tags_are_problems() {
+    check(&[("/tags", json!([]))], &["/tags"]);
+    check(&[("/tags/team", json!(["a"]))], &["/tags/team"]);
+    check(&[("/tags/team", json!({}))], &["/tags/team/allow"]);
+    check(&[("/tags/team", json!({ "allow": [] }))], &["/tags/team/allow"]);
+    check(&[("/tags/team", json!({ "allow": "a" }))], &["/tags/team/allow"]);
+    check(
+        &[("/tags/team", json!({ "allow": ["a", "b\n", 3], "synonyms": { "c": "d" } }))],
+        &["/tags/team/allow/1", "/tags/team/allow/2", "/tags/team/synonyms/c"],
+    );
+    check(&[("/tags/team", json!({ "allow": ["a"], "synonyms": ["b"] }))], &["/tags/team/synonyms"]);
+}
+
+#[test]
+fn broken_models_are_problems() {
+    let arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/x1";
+    check(&[("/models", json!({}))], &["/models", "/budgets/2/match/model"]);
+    check(&[("/models", json!([]))], &["/models", "/budgets/2/match/model"]);
+    check(&[("/models/Sales", json!({ "id": "amazon.nova-lite-v1:0" }))], &["/models/Sales"]);
+    check(&[("/models/a", json!("amazon.nova-lite-v1:0"))], &["/models/a"]);
+    check(&[("/models/a", json!({}))], &["/models/a"]);
+    check(&[("/models/a", json!({ "id": "amazon.nova-lite-v1:0", "profile": arn }))], &["/models/a"]);
+    check(&[("/models/a", json!({ "id": "amazon.nova-lite-v1:0", "source": "x" }))], &["/models/a/source"]);
+    check(&[("/models/a", json!({ "id": "amazon.nova-lite-v9:0", "maxTokens": "many" }))], &["/models/a/maxTokens", "/models/a/id"]);
+    check(&[("/models/a", json!({ "id": 5, "tags": { "costCenter": "" } }))], &["/models/a/tags/costCenter", "/models/a/id"]);
+    check(&[("/models/a", json!({ "profile": "abc123" }))], &["/models/a/profile"]);
+    check(&[("/models/a", json!({ "profile": arn }))], &["/models/a/source"]);
+    check(&[("/models/a", json!({ "profile": arn, "source": "claude" }))], &["/models/a/source"]);
+    check(&[("/models/a", json!({ "profile": arn.replace("application-", "") }))], &["/models/a/profile"]);
+    check(&[("/modelIds", json!("amazon.nova-lite-v1:0"))], &["/modelIds"]);
+    check(&[("/modelIds", json!(["amazon.nova-lite-v1:0", "lite", arn]))], &["/modelIds/1", "/modelIds/2"]);
+}
+
+#[test]
+fn broken_rules_and_prices_are_problems() {
+    check(&[("/requests", json!("allow"))], &["/requests"]);
+    check(
+        &[("/requests", json!({ "unbudgeted": "yes", "inputBound": 1, "maxTokens": 1.5, "max_tokens": 5 }))],
+        &["/requests/max_tokens", "/requests/maxTokens", "/requests/unbudgeted", "/requests/inputBound"],
+    );
+    check(&[("/prices", json!({}))], &["/prices"]);
+    check(&[("/prices", json!(["cheap", {}]))], &["/prices/0", "/prices/1/id", "/prices/1/from", "/prices/1/input", "/prices/1/output"]);
+    let price = json!({ "id": 1, "from": "today", "input": 0.000_000_1, "output": "1e3", "cacheRead": null });
+    check(
+        &[("/prices", json!([price]))],
+        &["/prices/0/id", "/prices/0/from", "/prices/0/input", "/prices/0/output", "/prices/0/cacheRead"],
+    );
+}
+
+#[test]
+fn broken_budgets_are_problems() {
+    budget(&[], &[]);
+    check(&[("/budgets", json!({}))], &["/budgets"]);
+    check(&[("/budgets/-", json!({}))], &["/budgets/3/name", "/budgets/3/limit", "/budgets/3/window"]);
+    budget(&[("/name", json!("-b"))], &["/budgets/3/name"]);
+    budget(&[("/name", json!("org-month"))], &["/budgets/3/name"]);
+    budget(&[("/id", json!("app-day"))], &["/budgets/3/name"]);
+    budget(&[("/id", json!("a|b"))], &["/budgets/3/id"]);
+    budget(&[("/limit", json!(5))], &["/budgets/3/limit"]);
+    budget(&[("/limit", json!({}))], &["/budgets/3/limit"]);
+    let limits = json!({ "usd": 0, "tokens": 1.5, "requests": -1, "inputTokens": "5", "outputTokens": 9_000_000_000_000_000_000_u64 });
+    let pointers = ["usd", "tokens", "inputTokens", "outputTokens", "requests"].map(|unit| format!("/budgets/3/limit/{unit}"));
+    budget(&[("/limit", limits)], &pointers.each_ref().map(String::as_str));
+    budget(&[("/window", json!(null))], &["/budgets/3/window"]);
+    budget(&[("/window", json!("fortnight"))], &["/budgets/3/window"]);
+    budget(&[("/window", json!(1))], &["/budgets/3/window"]);
+    budget(&[("/timeZone", json!("Mars/Olympus"))], &["/budgets/3/window"]);
+    budget(&[("/timeZone", json!(1))], &["/budgets/3/timeZone"]);
+    budget(&[("/resetDay", json!(3))], &["/budgets/3/window"]);
+    budget(&[("/window", json!("month")), ("/resetDay", json!(32))], &["/budgets/3/resetDay"]);
+    let period = json!({ "from": "2026-11-01T00:00:00Z", "until": "2026-11-01T00:00:00Z" });
+    budget(&[("/period", period.clone())], &["/budgets/3/window"]);
+    budget(&[("/window", json!(null)), ("/period", period)], &["/budgets/3/period"]);
+    budget(
+        &[("/window", json!(null)), ("/period", json!({ "from": "2026-11-01" }))],
+        &["/budgets/3/period/from", "/budgets/3/period/until"],
+    );
+    budget(&[("/mode", json!("warn")), ("/limits", json!({}))], &["/budgets/3/limits", "/budgets/3/mode"]);
+}
+
+#[test]
+fn a_match_that_can_never_be_and_a_key_that_nobody_knows_are_problems() {
+    budget(&[("/match", json!("prod"))], &["/budgets/3/match"]);
+    budget(&[("/match", json!({ "model": "haiku" }))], &["/budgets/3/match/model"]);
+    budget(&[("/match", json!({ "environment": ["prod", "qa"] }))], &["/budgets/3/match/environment/1"]);
+    budget(&[("/match", json!({ "environment": [] }))], &["/budgets/3/match/environment"]);
+    budget(&[("/match", json!({ "costCenter": ["a b", "é"] }))], &["/budgets/3/match/costCenter/1"]);
+    budget(&[("/match", json!({ "enviroment": "prod" }))], &["/budgets/3/match/enviroment"]);
+    budget(&[("/per", json!("environment"))], &["/budgets/3/per"]);
+    budget(&[("/per", json!(["environment", "aplicationId", 7]))], &["/budgets/3/per/1", "/budgets/3/per/2"]);
+    // A tag that `tags` names is a key like the known ones.
+    let team = ("/tags/team", json!({ "allow": ["a"] }));
+    let by_team = json!({ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { "team": "a" }, "per": ["team"] });
+    check(&[team, ("/budgets/-", by_team)], &[]);
+}
+
+#[test]
+fn a_scope_that_callers_can_invent_wants_a_list_or_a_budget_around_it() {
+    let without_org =
+        with(policy_document(), &[("/budgets/0", json!({ "name": "x", "limit": { "usd": 1 }, "window": "day", "mode": "shadow" }))]);
+    let check = |change: &[(&str, Value)], pointers: &[&str]| {
+        let found: Vec<String> = problems(&with(without_org.clone(), change)).into_iter().map(|problem| problem.pointer).collect();
+        assert_eq!(found, pointers, "{change:?}");
+    };
+    check(&[], &["/budgets/1/per"]);
+    check(&[("/budgets/0/mode", json!("enforce"))], &[]);
+    check(&[("/budgets/0/mode", json!("enforce")), ("/budgets/0/match", json!({ "environment": ["production", "dev"] }))], &[]);
+    check(&[("/budgets/0/mode", json!("enforce")), ("/budgets/0/match", json!({ "environment": "dev" }))], &["/budgets/1/per"]);
+    check(&[("/budgets/0/mode", json!("enforce")), ("/budgets/0/per", json!(["costCenter"]))], &["/budgets/0/per", "/budgets/1/per"]);
+    check(&[("/tags/applicationId", json!({ "allow": ["docs"] }))], &[]);
+    check(&[("/budgets/1/match/applicationId", json!(["docs", "chat"]))], &[]);
+    check(&[("/budgets/1/mode", json!("shadow"))], &[]);
+    check(&[("/budgets/1/per", json!(["model", "environment"]))], &[]);
+}
+
+#[test]
+fn more_budgets_on_every_request_than_one_transaction_holds_are_a_problem() {
+    let budgets = |count: usize| {
+        (0..count).map(|i| json!({ "name": format!("b{i}"), "limit": { "usd": 1 }, "window": "day" })).collect::<Vec<_>>().into()
+    };
+    check(&[("/budgets", budgets(20))], &[]);
+    check(&[("/budgets", budgets(21))], &["/budgets"]);
+}
