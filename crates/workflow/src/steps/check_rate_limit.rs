@@ -1,0 +1,186 @@
+//! `CheckRateLimit`: holds the request's worst case on every budget that applies, all or none.
+//!
+//! A refusal is a value. A repeat gives the answer that the reservation records.
+
+use crate::error::{ErrorName, Thrown};
+use crate::payload::{self, Approved, Context, Decision, Ended, Record, Validated};
+use crate::policy_cache::PolicyCache;
+use crate::ports::{Created, Edge, Ledger, LedgerError, PolicyStore, TokenCounter};
+use crate::time_outs;
+use cost_sentry_core::outcome::{Outcome, RateLimit};
+use cost_sentry_core::plan::{self, NoPlan, Plan};
+use cost_sentry_core::policy::{InputBound, Policy};
+use cost_sentry_core::refusal::retry_after;
+use cost_sentry_core::request::Request;
+use cost_sentry_core::reservation::{Reservation, State};
+use cost_sentry_core::warning::Warning;
+use jiff::Timestamp;
+use serde_json::Value;
+
+/// The step.
+#[derive(Debug)]
+pub struct CheckRateLimit<S, L, C, E> {
+    /// The budgets and the catalog.
+    pub policy: PolicyCache<S>,
+    /// Where room is held.
+    pub ledger: L,
+    /// Counts a request that its bytes alone would refuse.
+    pub counter: C,
+    /// The clock.
+    pub edge: E,
+}
+
+/// What the budgets say.
+enum Answer {
+    /// Room is held.
+    Held(Reservation, Vec<Warning>),
+    /// No room, and the plan that found none.
+    Refused(Plan),
+    /// The id was answered before.
+    Repeat(Reservation),
+}
+
+impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C, E> {
+    /// Runs the step on `ValidateAndSetContext`'s result.
+    pub async fn run(&self, input: Value) -> Result<Value, Thrown> {
+        let now = self.edge.now();
+        let Validated { mut context, request, .. } = payload::read(input)?;
+        if context.deadline.duration_since(now) < time_outs::reserve() {
+            return undecided(context, &request, None, ErrorName::DeadlineExceeded);
+        }
+        let policy = self.policy.current(now).await?;
+        let plan = plan::estimate(&policy, &request).and_then(|estimate| plan::plan(&policy, &request, estimate, now));
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
+        };
+        let answer = match self.attempt(plan, &request, now).await.map_err(thrown)? {
+            Answer::Refused(plan) => self.refine(plan, &policy, &request, now).await?,
+            answer => answer,
+        };
+        let answer = match answer {
+            Answer::Refused(plan) => self.deny(plan, &request, now).await.map_err(thrown)?,
+            answer => answer,
+        };
+        context.took("checkRateLimit", now, self.edge.now());
+        match answer {
+            Answer::Held(reservation, warnings) => approved(context, request, reservation, warnings),
+            Answer::Repeat(reservation) => repeat(context, request, reservation),
+            Answer::Refused(_) => undecided(context, &request, None, ErrorName::ContractViolation),
+        }
+    }
+
+    /// Holds the plan, if the counters have room.
+    async fn attempt(&self, mut plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+        let figures = self.ledger.figures(&plan.charges).await?;
+        for (charge, figures) in plan.charges.iter_mut().zip(&figures) {
+            charge.show(figures);
+        }
+        if !plan.fits() {
+            return Ok(Answer::Refused(plan));
+        }
+        let lease_end = now.saturating_add(time_outs::seconds(time_outs::LEASE)).unwrap_or(Timestamp::MAX);
+        let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
+        match self.ledger.create(&reservation).await? {
+            Created::Created => {
+                let shadow = reservation.shadow_hold_deltas();
+                if !shadow.is_empty() {
+                    self.ledger.count_shadow(&shadow).await;
+                }
+                let warnings = if plan.unbudgeted { vec![Warning::unbudgeted()] } else { Vec::new() };
+                Ok(Answer::Held(reservation, warnings))
+            }
+            Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
+            Created::NoRoom(refusing) => {
+                for charge in &mut plan.charges {
+                    let found = refusing.iter().find(|(key, _)| *key == charge.key());
+                    if let Some((_, figures)) = found {
+                        charge.show(figures);
+                    }
+                }
+                Ok(Answer::Refused(plan))
+            }
+        }
+    }
+
+    /// On a refusal: has the input counted, where the policy and the service allow it, and tries once more with the smaller bound.
+    async fn refine(&self, plan: Plan, policy: &Policy, request: &Request, now: Timestamp) -> Result<Answer, Thrown> {
+        let counts = policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens);
+        if policy.rules.input_bound != InputBound::Refine || !counts {
+            return Ok(Answer::Refused(plan));
+        }
+        let Some(input) = self.counter.count_tokens(&request.model.underlying, &request.prompt).await else {
+            return Ok(Answer::Refused(plan));
+        };
+        if input >= plan.estimate.input {
+            return Ok(Answer::Refused(plan));
+        }
+        match plan::plan(policy, request, plan.estimate.counted(input), now) {
+            Ok(plan) => self.attempt(plan, request, now).await.map_err(thrown),
+            Err(_) => Ok(Answer::Refused(plan)),
+        }
+    }
+
+    /// Records the refusal, so that a repeat gets the same answer.
+    async fn deny(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+        let reservation = plan.reserve(request, State::Denied, now, now);
+        match self.ledger.create(&reservation).await? {
+            Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
+            Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
+        }
+    }
+}
+
+fn approved(context: Context, mut request: Request, reservation: Reservation, warnings: Vec<Warning>) -> Result<Value, Thrown> {
+    request.warnings.extend(warnings);
+    payload::write(&Approved { decision: Decision::Approved, context, request, reservation })
+}
+
+fn repeat(context: Context, request: Request, reservation: Reservation) -> Result<Value, Thrown> {
+    if reservation.request_hash != request.hash() {
+        return undecided(context, &request, None, ErrorName::ContractViolation);
+    }
+    match reservation.state {
+        State::Denied => denied(context, &request, reservation),
+        State::Released => undecided(context, &request, Some(reservation), ErrorName::LeaseLost),
+        State::Held | State::Claimed | State::Settled | State::Uncertain => approved(context, request, reservation, Vec::new()),
+    }
+}
+
+fn denied(context: Context, request: &Request, reservation: Reservation) -> Result<Value, Thrown> {
+    let in_flight = time_outs::seconds(time_outs::CONVERSE);
+    let retry = retry_after(&reservation, in_flight, reservation.largest_max_tokens);
+    let mut document = payload::document(Outcome::RateLimitDenied, request, None);
+    document.rate_limit = Some(RateLimit::of(&reservation, Some(retry)));
+    let model_name = Some(request.model.name.clone());
+    let record = Record { decision: Decision::Denied, context, reservation: Some(reservation), model_name, pending: None };
+    payload::write(&Ended::new(document, record))
+}
+
+/// The end of a request that nobody could decide on: nothing was sent.
+fn undecided(context: Context, request: &Request, reservation: Option<Reservation>, name: ErrorName) -> Result<Value, Thrown> {
+    let mut document = payload::document(Outcome::InvocationFailed, request, reservation.as_ref());
+    document.error = Some(payload::error_report(name, false));
+    let model_name = Some(request.model.name.clone());
+    let record = Record { decision: Decision::Undecided, context, reservation, model_name, pending: None };
+    payload::write(&Ended::new(document, record))
+}
+
+fn no_plan_name(no_plan: &NoPlan) -> ErrorName {
+    match no_plan {
+        NoPlan::NoPrice { .. } => ErrorName::NoPrice,
+        NoPlan::NoBudget => ErrorName::NoBudget,
+        NoPlan::TooManyBudgets { .. } => ErrorName::TooManyBudgets,
+        NoPlan::UnknownModel => ErrorName::UnknownModel,
+    }
+}
+
+/// A ledger's failure as the state machine sees it.
+pub(super) fn thrown(error: LedgerError) -> Thrown {
+    let name = match error {
+        LedgerError::Contended => ErrorName::LedgerContended,
+        LedgerError::Unavailable(_) => ErrorName::LedgerUnavailable,
+        LedgerError::Unreadable(_) => ErrorName::ContractViolation,
+    };
+    Thrown { name, message: error.to_string(), source: Some(Box::new(error)) }
+}

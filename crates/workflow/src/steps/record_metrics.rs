@@ -1,0 +1,112 @@
+//! `RecordMetrics`: tells the ledger what is still open, writes the log line, sends the metrics, and hands the client's document on.
+//!
+//! It is also where every malfunction of the other steps ends up: what is still held is then given back.
+
+use crate::error::{ErrorName, Thrown};
+use crate::ledger::{Driven, drive, drive_stored};
+use crate::log_line::log_line;
+use crate::metrics;
+use crate::payload::{self, Context, Decision, Ended, Failure, FailedEnd, Interrupted, Pending, Record};
+use crate::ports::{Edge, Ledger, Log, Metrics};
+use crate::steps::check_rate_limit::thrown;
+use crate::steps::invoke_model::closing;
+use cost_sentry_core::outcome::{Document, Outcome, UsageReport};
+use cost_sentry_core::reservation::{Reservation, State, Transition};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The step.
+#[derive(Debug)]
+pub struct RecordMetrics<L, M, G, E> {
+    /// What may still be open.
+    pub ledger: L,
+    /// Where the points go.
+    pub metrics: M,
+    /// Where the request's one line goes.
+    pub log: G,
+    /// The clock.
+    pub edge: E,
+}
+
+impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
+    /// Runs the step on the result, or the failure, of any step before.
+    pub async fn run(&self, input: Value) -> Result<Value, Thrown> {
+        let now = self.edge.now();
+        let (document, mut record) = if input.get("record").is_some() {
+            let Ended { document, record, .. } = payload::read(input)?;
+            (document, self.tell(record).await?)
+        } else if input.get("request").is_some() {
+            self.interrupted(payload::read(input)?).await?
+        } else {
+            never_read(payload::read(input)?, now)
+        };
+        record.context.took("recordMetrics", now, self.edge.now());
+        let points = metrics::points(&document, &record);
+        self.log.line(&log_line(&document, &record));
+        self.metrics.put(&points, now).await.map_err(|error| Thrown {
+            name: ErrorName::MetricsUnavailable,
+            message: error.to_string(),
+            source: Some(Box::new(error)),
+        })?;
+        match document.outcome {
+            Outcome::InvocationSucceeded => payload::write(&document),
+            outcome => payload::write(&FailedEnd { outcome, cause: document.cause() }),
+        }
+    }
+
+    /// Tells the ledger what an earlier step could not.
+    async fn tell(&self, mut record: Record) -> Result<Record, Thrown> {
+        let (Some(Pending { claim_id: Some(claim_id), call }), Some(reservation)) = (&record.pending, &record.reservation) else {
+            return Ok(record);
+        };
+        let event = closing(claim_id, *call);
+        let driven = drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)?;
+        if let Driven::Stands(closed) = driven {
+            record.reservation = Some(*closed);
+        }
+        Ok(record)
+    }
+
+    /// A step before failed for good: what is still held is released; what was claimed is the sweep's to end.
+    async fn interrupted(&self, interrupted: Interrupted) -> Result<(Document, Record), Thrown> {
+        let Interrupted { context, request, reservation, failure } = interrupted;
+        let stored = self.ledger.find(&request.tags.request_id).await.map_err(thrown)?;
+        let stored = match stored.filter(|stored| stored.request_hash == request.hash()) {
+            Some(stored) => self.release(stored).await?,
+            None => None,
+        };
+        let decision = if reservation.is_some() { Decision::Approved } else { Decision::Undecided };
+        let name = ErrorName::parse(&failure.error).unwrap_or(ErrorName::StepMalfunction);
+        let mut document = payload::document(Outcome::InvocationFailed, &request, stored.as_ref().or(reservation.as_ref()));
+        document.error = Some(payload::error_report(name, stored.as_ref().is_some_and(may_have_been_billed)));
+        document.usage = stored.as_ref().and_then(|stored| stored.usage.map(|usage| UsageReport::new(&usage, stored.cost)));
+        let model_name = Some(request.model.name.clone());
+        Ok((document, Record { decision, context, reservation: stored.or(reservation), model_name, pending: None }))
+    }
+
+    async fn release(&self, stored: Reservation) -> Result<Option<Reservation>, Thrown> {
+        let release = Transition::Release { claim_id: None };
+        match drive(&self.ledger, stored, &release).await.map_err(thrown)? {
+            Driven::Stands(stored) | Driven::Refused(_, stored) => Ok(Some(*stored)),
+            Driven::Absent => Ok(None),
+        }
+    }
+}
+
+fn may_have_been_billed(reservation: &Reservation) -> bool {
+    match reservation.state {
+        State::Claimed | State::Settled | State::Uncertain => true,
+        State::Held | State::Denied | State::Released => false,
+    }
+}
+
+/// `ValidateAndSetContext` failed for good: nobody has read the request, and nothing was held.
+fn never_read(failure: Failure, now: Timestamp) -> (Document, Record) {
+    let name = ErrorName::parse(&failure.error).unwrap_or(ErrorName::StepMalfunction);
+    let mut document = Document::new(Outcome::InvocationFailed);
+    document.error = Some(payload::error_report(name, false));
+    let context = Context { started_at: now, deadline: now, durations_ms: BTreeMap::new() };
+    (document, Record { decision: Decision::Undecided, context, reservation: None, model_name: None, pending: None })
+}
+

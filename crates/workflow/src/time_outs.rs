@@ -1,0 +1,66 @@
+//! Every time-out in one table. They nest: Converse < function < task < execution < lease. A test holds the state machine and the
+//! functions' template against this table.
+
+use jiff::SignedDuration;
+
+/// The longest that one call of the model may take, in seconds.
+pub const CONVERSE: u32 = 180;
+/// The longest that Bedrock may take to count a request's tokens, in seconds.
+pub const COUNT_TOKENS: u32 = 3;
+/// How long the ledger's client may take for one request, its own retries included, in seconds.
+pub const LEDGER_REQUEST: u32 = 4;
+
+/// The time-outs of one step, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepTimeOuts {
+    /// The Lambda function's own.
+    pub function: u32,
+    /// The state machine's for the task.
+    pub task: u32,
+}
+
+/// `ValidateAndSetContext`.
+pub const VALIDATE_AND_SET_CONTEXT: StepTimeOuts = StepTimeOuts { function: 8, task: 10 };
+/// `CheckRateLimit`.
+pub const CHECK_RATE_LIMIT: StepTimeOuts = StepTimeOuts { function: 12, task: 14 };
+/// `InvokeModel`: the call, and the ledger before and after it.
+pub const INVOKE_MODEL: StepTimeOuts = StepTimeOuts { function: 200, task: 205 };
+/// `RecordMetrics`.
+pub const RECORD_METRICS: StepTimeOuts = StepTimeOuts { function: 10, task: 12 };
+
+/// The longest that `RecordMetrics` may take with its retries and the waits between them, in seconds.
+pub const RECORD_METRICS_WITH_RETRIES: u32 = 39;
+/// The execution's, in seconds: an Express execution ends at 300 by itself, and runs no Catch then.
+pub const EXECUTION: u32 = 295;
+/// How long a hold or a claim stands before the sweep may end it, in seconds.
+pub const LEASE: u32 = 330;
+/// How far the clocks of functions may disagree, in seconds: what the sweep waits beyond a lease.
+pub const SKEW: u32 = 60;
+
+/// What must remain before the deadline for a hold or a claim to make sense: the call, and the recording of what it cost.
+pub fn reserve() -> SignedDuration {
+    seconds(INVOKE_MODEL.task + RECORD_METRICS_WITH_RETRIES)
+}
+
+/// So many seconds, as a duration.
+pub fn seconds(count: u32) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_outs_nest() {
+        assert!(CONVERSE + 3 * LEDGER_REQUEST < INVOKE_MODEL.function);
+        assert!(COUNT_TOKENS + 2 * LEDGER_REQUEST < CHECK_RATE_LIMIT.function);
+        for step in [VALIDATE_AND_SET_CONTEXT, CHECK_RATE_LIMIT, INVOKE_MODEL, RECORD_METRICS] {
+            assert!(step.function < step.task);
+            assert!(step.task < EXECUTION);
+        }
+        let before_the_call = VALIDATE_AND_SET_CONTEXT.task + CHECK_RATE_LIMIT.task;
+        assert!(before_the_call + INVOKE_MODEL.task + RECORD_METRICS_WITH_RETRIES < EXECUTION);
+        assert!(EXECUTION < 300 && EXECUTION < LEASE);
+    }
+}
