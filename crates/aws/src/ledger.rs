@@ -1,0 +1,227 @@
+//! The ledger on DynamoDB: every transition is one conditional request.
+//!
+//! | access pattern | key | request |
+//! | --- | --- | --- |
+//! | hold, deny | `pk = R#<requestId>`, `pk = C#<budget>#<window>#<start>#<scope>` per counter | TransactWriteItems, or PutItem for a denial |
+//! | any other transition | the same keys | PutItem, or TransactWriteItems where counters move |
+//! | find by id | `pk = R#<requestId>` | GetItem, consistent |
+//! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
+//! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
+//! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
+//!
+//! No Scan on any of them. Both indexes hold keys only, and the day index's keys never change, so that its upkeep costs one write per
+//! request. A reservation is in the lease index only while it is open.
+
+mod item;
+mod transaction;
+
+pub use item::{ItemError, reservation_from, reservation_item};
+
+use crate::table::{DAY_INDEX, LEASE_INDEX, PARTITIONS, lease_partition_name};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
+use cost_sentry_core::budget::CounterKey;
+use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step};
+use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
+use item::Item;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::collections::HashMap;
+use std::error::Error;
+use transaction::{Cancelled, patience};
+
+/// The ledger's table and a client for it.
+#[derive(Debug, Clone)]
+pub struct DynamoDbLedger {
+    client: Client,
+    table: String,
+}
+
+/// Most keys in one BatchGetItem (Amazon DynamoDB quotas).
+const BATCH: usize = 100;
+
+impl DynamoDbLedger {
+    /// Over this table.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// Writes a reservation alone, on a condition; what is stored, where the condition failed.
+    async fn put(&self, reservation: &Reservation, version: Option<u64>) -> Result<Option<Item>, LedgerError> {
+        for attempt in 0..transaction::ATTEMPTS {
+            let item = reservation_item(reservation).map_err(unreadable)?;
+            let mut request = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression(transaction::condition(version))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            for (name, value) in transaction::condition_values(version) {
+                request = request.expression_attribute_values(name, value);
+            }
+            let error = match request.send().await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(service) if service.is_transaction_conflict_exception() => patience(attempt).await,
+                Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed)) => {
+                    return Ok(Some(failed.item().cloned().unwrap_or_default()));
+                }
+                _ => return Err(unavailable(error)),
+            }
+        }
+        Err(LedgerError::Contended)
+    }
+
+    async fn items(&self, keys: Vec<String>) -> Result<Vec<Item>, LedgerError> {
+        let mut items = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(BATCH) {
+            let mut wanted: Vec<HashMap<String, AttributeValue>> =
+                chunk.iter().map(|key| HashMap::from([("pk".to_owned(), AttributeValue::S(key.clone()))])).collect();
+            for attempt in 0..transaction::ATTEMPTS {
+                let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).consistent_read(true).build();
+                let keys = keys.map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
+                let output = self.client.batch_get_item().request_items(&self.table, keys).send().await.map_err(unavailable)?;
+                items.extend(output.responses.unwrap_or_default().into_values().flatten());
+                let left = output.unprocessed_keys.unwrap_or_default().into_values().flat_map(|keys| keys.keys);
+                wanted.extend(left);
+                if wanted.is_empty() {
+                    break;
+                }
+                patience(attempt).await;
+            }
+            if !wanted.is_empty() {
+                return Err(LedgerError::Contended);
+            }
+        }
+        Ok(items)
+    }
+
+    async fn query_keys(&self, index: &str, partition: (&str, String), range: (&str, i64, i64), most: usize) -> Result<Vec<String>, LedgerError> {
+        let (partition_name, partition_value) = partition;
+        let (range_name, from, until) = range;
+        let mut keys = Vec::new();
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#p = :p AND #r BETWEEN :from AND :until")
+            .expression_attribute_names("#p", partition_name)
+            .expression_attribute_names("#r", range_name)
+            .expression_attribute_values(":p", AttributeValue::S(partition_value))
+            .expression_attribute_values(":from", AttributeValue::N(from.to_string()))
+            .expression_attribute_values(":until", AttributeValue::N(until.to_string()))
+            .into_paginator()
+            .page_size(i32::try_from(most.min(1_000)).unwrap_or(1_000))
+            .send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(unavailable)?;
+            keys.extend(page.items.unwrap_or_default().iter().filter_map(item::key));
+            if keys.len() >= most {
+                keys.truncate(most);
+                break;
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The reservations decided on a UTC day, all outcomes, in no order: what usage reports and audits are made from.
+    pub async fn decided_on(&self, day: Date) -> Result<Vec<Reservation>, LedgerError> {
+        let mut keys = Vec::new();
+        for partition in 0..PARTITIONS {
+            let partition = ("dayPartition", item::day_partition(day, partition));
+            keys.extend(self.query_keys(DAY_INDEX, partition, ("decidedAt", 0, i64::MAX), usize::MAX).await?);
+        }
+        self.items(keys).await?.iter().map(|item| reservation_from(item).map_err(unreadable)).collect()
+    }
+
+    /// What the named counters show now, shadow or exact; those that do not exist are left out.
+    pub async fn counters(&self, keys: &[CounterKey]) -> Result<Vec<(String, CounterFigures)>, LedgerError> {
+        let items = self.items(keys.iter().map(|key| key.as_str().to_owned()).collect()).await?;
+        Ok(items.iter().filter_map(|item| Some((item::key(item)?, item::figures(item)))).collect())
+    }
+}
+
+impl Ledger for DynamoDbLedger {
+    async fn figures(&self, charges: &[Charge]) -> Result<Vec<CounterFigures>, LedgerError> {
+        let keys: Vec<CounterKey> = charges.iter().map(Charge::key).collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found: HashMap<String, CounterFigures> = self.counters(&keys).await?.into_iter().collect();
+        Ok(keys.iter().map(|key| found.get(key.as_str()).cloned().unwrap_or_default()).collect())
+    }
+
+    async fn create(&self, reservation: &Reservation) -> Result<Created, LedgerError> {
+        let deltas = if reservation.state == State::Held { reservation.hold_deltas() } else { Vec::new() };
+        if deltas.is_empty() {
+            return match self.put(reservation, None).await? {
+                None => Ok(Created::Created),
+                Some(stored) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
+            };
+        }
+        match self.transact_hold(reservation, &deltas).await? {
+            None => Ok(Created::Created),
+            Some(Cancelled::Reservation(Some(stored))) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
+            Some(Cancelled::Reservation(None)) => Err(LedgerError::Unreadable("a refused write without its item".to_owned())),
+            Some(Cancelled::Counters(items)) => Ok(Created::NoRoom(items.into_iter().map(|(key, item)| (key, item::figures(&item))).collect())),
+        }
+    }
+
+    async fn find(&self, request_id: &str) -> Result<Option<Reservation>, LedgerError> {
+        let request = self.client.get_item().table_name(&self.table).key("pk", AttributeValue::S(item::reservation_key(request_id)));
+        let output = request.consistent_read(true).send().await.map_err(unavailable)?;
+        output.item.map(|item| reservation_from(&item).map_err(unreadable)).transpose()
+    }
+
+    async fn write(&self, version: u64, step: &Step) -> Result<Written, LedgerError> {
+        let stored = if step.deltas.is_empty() {
+            self.put(&step.next, Some(version)).await?.map(Some)
+        } else {
+            self.transact_step(version, step).await?
+        };
+        match stored {
+            None => Ok(Written::Written),
+            Some(None) => Ok(Written::Changed(None)),
+            Some(Some(item)) if item.is_empty() => Ok(Written::Changed(None)),
+            Some(Some(item)) => Ok(Written::Changed(Some(Box::new(reservation_from(&item).map_err(unreadable)?)))),
+        }
+    }
+
+    async fn leases_past(&self, before: Timestamp, most: usize) -> Result<Vec<Reservation>, LedgerError> {
+        let mut keys = Vec::new();
+        for partition in 0..PARTITIONS {
+            let range = ("leaseEnd", 0, before.as_second().saturating_sub(1));
+            let partition = ("leasePartition", lease_partition_name(partition));
+            keys.extend(self.query_keys(LEASE_INDEX, partition, range, most).await?);
+        }
+        keys.truncate(most);
+        let items = self.items(keys).await?;
+        let found: Result<Vec<Reservation>, LedgerError> = items.iter().map(|item| reservation_from(item).map_err(unreadable)).collect();
+        Ok(found?.into_iter().filter(|reservation| reservation.state.is_open()).collect())
+    }
+
+    async fn count_shadow(&self, deltas: &[CounterDelta]) {
+        for (key, update) in transaction::updates(deltas, None) {
+            let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
+            // Best effort, as the port promises: shadow counters are approximate.
+            let _ = update.onto_item(request).send().await;
+        }
+    }
+}
+
+fn unavailable<E, R>(error: SdkError<E, R>) -> LedgerError
+where
+    E: Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    LedgerError::Unavailable(Box::new(error))
+}
+
+fn unreadable(error: ItemError) -> LedgerError {
+    LedgerError::Unreadable(error.to_string())
+}

@@ -1,0 +1,291 @@
+//! The stored form of reservations and counters: short names, so that a reservation with five charges stays under a kilobyte.
+//!
+//! | attribute | of a reservation |
+//! | --- | --- |
+//! | `pk` | `R#<requestId>` |
+//! | `s`, `v` | state's first two letters, version |
+//! | `ci`, `h`, `p` | claim id, request hash, policy version |
+//! | `at`, `ts` | decided at, execution's start (microseconds since 1970) |
+//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0), amounts: unit, limit, hold, committed, used, uncertain |
+//! | `es` | estimate: input, counted (1 or 0), `max_tokens` |
+//! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
+//! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
+//! | `t` | tags |
+//! | `lm` | largest `max_tokens`, on a refusal for good |
+//! | `leasePartition`, `leaseEnd` | while open: the lease index |
+//! | `dayPartition`, `decidedAt` | the day index |
+//! | `expiresAt` | for DynamoDB's time to live |
+//!
+//! A counter has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
+
+use crate::table::{PARTITIONS, lease_partition_name};
+use aws_sdk_dynamodb::types::AttributeValue;
+use cost_sentry_core::budget::{Mode, Unit};
+use cost_sentry_core::estimate::{Bound, Estimate};
+use cost_sentry_core::model::ResolvedModel;
+use cost_sentry_core::price::{Prices, Usage};
+use cost_sentry_core::quantity::{NanoUsd, Tokens};
+use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State, UnitCharge};
+use cost_sentry_core::tags::{TagValues, Tags};
+use cost_sentry_core::window::Span;
+use cost_sentry_workflow::ports::CounterFigures;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// A DynamoDB item.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// Counters outlive their window by this much: a redrive may come 14 days later.
+const COUNTER_DAYS: i64 = 35;
+/// Reservations outlive their longest window by this much, so always their counters.
+const RESERVATION_DAYS: i64 = 70;
+const DAY_SECONDS: i64 = 86_400;
+
+/// A stored item is not one that this version writes.
+#[derive(Debug, thiserror::Error)]
+pub enum ItemError {
+    /// The attributes do not fit together.
+    #[error("the item does not read as a reservation: {0}")]
+    Shape(#[from] serde_dynamo::Error),
+    /// An attribute's value is none that is written.
+    #[error("attribute `{0}` has a value that this version does not write")]
+    Value(&'static str),
+}
+
+type StoredAmount = (u8, u64, u64, i64, i64, i64);
+type StoredCharge = (String, String, String, i64, i64, String, u8, Vec<StoredAmount>);
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    pk: String,
+    s: String,
+    v: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ci: Option<String>,
+    h: String,
+    p: String,
+    at: i64,
+    ts: i64,
+    ch: Vec<StoredCharge>,
+    es: (u64, u8, u64),
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pr: Option<Prices>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    us: Option<(u64, u64, u64, u64, u64)>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    co: Option<u64>,
+    m: (String, String, String, String, String, String),
+    t: TagValues,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    lm: Option<u64>,
+    le: i64,
+}
+
+const UNITS: [(Unit, &str); 5] =
+    [(Unit::Usd, "usd"), (Unit::Tokens, "tok"), (Unit::InputTokens, "in"), (Unit::OutputTokens, "out"), (Unit::Requests, "req")];
+const STATES: [(State, &str); 6] = [
+    (State::Held, "HE"),
+    (State::Denied, "DE"),
+    (State::Claimed, "CL"),
+    (State::Settled, "SE"),
+    (State::Uncertain, "UN"),
+    (State::Released, "RE"),
+];
+
+/// The key of a reservation's item.
+pub(super) fn reservation_key(request_id: &str) -> String {
+    format!("R#{request_id}")
+}
+
+/// The attribute of a counter's figure: `c`ommitted, `u`sed or uncertain (`x`), and the unit.
+pub(super) fn figure_attribute(figure: char, unit: Unit) -> String {
+    let word = UNITS.iter().find(|(known, _)| *known == unit).map_or("?", |(_, word)| word);
+    format!("{figure}_{word}")
+}
+
+/// When a counter may be deleted, in seconds since 1970.
+pub(super) fn counter_expiry(span: Span) -> i64 {
+    span.end.as_second().saturating_add(COUNTER_DAYS * DAY_SECONDS)
+}
+
+/// A partition of the day index.
+pub(super) fn day_partition(day: Date, partition: u64) -> String {
+    format!("{day}#{partition}")
+}
+
+/// An item's key.
+pub(super) fn key(item: &Item) -> Option<String> {
+    item.get("pk")?.as_s().ok().cloned()
+}
+
+/// A counter's figures.
+pub(super) fn figures(item: &Item) -> CounterFigures {
+    let figure = |figure: char, unit: Unit| -> Option<i64> { item.get(&figure_attribute(figure, unit))?.as_n().ok()?.parse().ok() };
+    let of = |unit: Unit| {
+        let committed = figure('c', unit)?;
+        Some((unit, Figures { committed, used: figure('u', unit).unwrap_or(0), uncertain: figure('x', unit).unwrap_or(0) }))
+    };
+    UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
+}
+
+/// Which partition of an index an id falls in: from the id's last hexadecimal digit, so that it never changes.
+fn partition(request_id: &str) -> u64 {
+    request_id.bytes().map(u64::from).fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte)) % PARTITIONS
+}
+
+/// The stored form of a reservation.
+pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
+    let usage = reservation.usage.map(|usage| {
+        (usage.input.0, usage.output.0, usage.cache_read.0, usage.cache_write.0, usage.cache_write_1h.0)
+    });
+    let stored = Stored {
+        pk: reservation_key(reservation.request_id()),
+        s: STATES.iter().find(|(state, _)| *state == reservation.state).map(|(_, word)| (*word).to_owned()).unwrap_or_default(),
+        v: reservation.version,
+        ci: reservation.claim_id.as_ref().map(|claim| claim.0.clone()),
+        h: reservation.request_hash.clone(),
+        p: reservation.policy_version.clone(),
+        at: reservation.held_at.as_microsecond(),
+        ts: reservation.tags.timestamp.parse::<Timestamp>().map_err(|_| ItemError::Value("ts"))?.as_microsecond(),
+        ch: reservation.charges.iter().map(stored_charge).collect(),
+        es: (reservation.estimate.input.0, u8::from(reservation.estimate.bound == Bound::CountTokens), reservation.estimate.max_tokens.0),
+        pr: reservation.prices.clone(),
+        us: usage,
+        co: reservation.cost.map(|cost| cost.0),
+        m: stored_model(&reservation.model),
+        t: reservation.tags.values.clone(),
+        lm: reservation.largest_max_tokens.map(|tokens| tokens.0),
+        le: reservation.lease_end.as_microsecond(),
+    };
+    let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(stored)?;
+    let number = |value: i64| AttributeValue::N(value.to_string());
+    let partition = partition(reservation.request_id());
+    if reservation.state.is_open() {
+        item.insert("leasePartition".to_owned(), AttributeValue::S(lease_partition_name(partition)));
+        item.insert("leaseEnd".to_owned(), number(reservation.lease_end.as_second()));
+    }
+    let day = reservation.held_at.to_zoned(TimeZone::UTC).date();
+    item.insert("dayPartition".to_owned(), AttributeValue::S(day_partition(day, partition)));
+    item.insert("decidedAt".to_owned(), number(reservation.held_at.as_second()));
+    let last = reservation.charges.iter().map(|charge| charge.span.end).max().unwrap_or(reservation.held_at).max(reservation.held_at);
+    item.insert("expiresAt".to_owned(), number(last.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS)));
+    Ok(item)
+}
+
+/// A text that is stored only where it differs from another.
+fn unless(text: &str, like: &str) -> String {
+    if text == like { String::new() } else { text.to_owned() }
+}
+
+fn like(stored: String, other: &str) -> String {
+    if stored.is_empty() { other.to_owned() } else { stored }
+}
+
+/// The underlying id is nearly always the end of the billed one: then only how much of that goes before it is stored.
+fn stored_model(model: &ResolvedModel) -> (String, String, String, String, String, String) {
+    let underlying = match model.billed_id.strip_suffix(&model.underlying) {
+        Some("") => String::new(),
+        Some(prefix) => prefix.len().to_string(),
+        None => model.underlying.clone(),
+    };
+    (
+        model.requested.clone(),
+        unless(&model.name, &model.requested),
+        unless(&model.model_id, &model.requested),
+        unless(&model.billed_id, &model.model_id),
+        underlying,
+        unless(&model.model_metric, &model.model_id),
+    )
+}
+
+fn model_from((requested, name, model_id, billed_id, underlying, metric): (String, String, String, String, String, String)) -> Option<ResolvedModel> {
+    let name = like(name, &requested);
+    let model_id = like(model_id, &requested);
+    let billed_id = like(billed_id, &model_id);
+    let model_metric = like(metric, &model_id);
+    let underlying = match (underlying.as_str(), underlying.parse::<usize>()) {
+        ("", _) => billed_id.clone(),
+        (_, Ok(cut)) => billed_id.get(cut..)?.to_owned(),
+        (whole, Err(_)) => whole.to_owned(),
+    };
+    Some(ResolvedModel { requested, name, model_id, billed_id, underlying, model_metric })
+}
+
+fn stored_charge(charge: &Charge) -> StoredCharge {
+    let amount = |amount: &UnitCharge| {
+        let unit = UNITS.iter().position(|(unit, _)| *unit == amount.unit).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX);
+        let figures = amount.figures;
+        (unit, amount.limit, amount.hold, figures.committed, figures.used, figures.uncertain)
+    };
+    (
+        charge.budget.clone(),
+        unless(&charge.name, &charge.budget),
+        charge.window.clone(),
+        charge.span.start.as_second(),
+        charge.span.end.as_second(),
+        charge.scope.clone(),
+        u8::from(charge.mode == Mode::Shadow),
+        charge.amounts.iter().map(amount).collect(),
+    )
+}
+
+fn charge_from((budget, name, window, start, end, scope, shadow, amounts): StoredCharge) -> Result<Charge, ItemError> {
+    let time = |seconds| Timestamp::from_second(seconds).map_err(|_| ItemError::Value("ch"));
+    let amount = |(unit, limit, hold, committed, used, uncertain): StoredAmount| {
+        let (unit, _) = UNITS.get(usize::from(unit)).ok_or(ItemError::Value("ch"))?;
+        Ok(UnitCharge { unit: *unit, limit, hold, figures: Figures { committed, used, uncertain } })
+    };
+    Ok(Charge {
+        name: like(name, &budget),
+        budget,
+        window,
+        span: Span { start: time(start)?, end: time(end)? },
+        scope,
+        mode: if shadow == 1 { Mode::Shadow } else { Mode::Enforce },
+        amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
+    })
+}
+
+/// The reservation of a stored item.
+pub fn reservation_from(item: &Item) -> Result<Reservation, ItemError> {
+    let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item.clone())?;
+    let time = |micros, name| Timestamp::from_microsecond(micros).map_err(|_| ItemError::Value(name));
+    let model = model_from(stored.m).ok_or(ItemError::Value("m"))?;
+    let (input, counted, max_tokens) = stored.es;
+    let bound = if counted == 1 { Bound::CountTokens } else { Bound::Bytes };
+    Ok(Reservation {
+        state: STATES.iter().find(|(_, word)| *word == stored.s).map(|(state, _)| *state).ok_or(ItemError::Value("s"))?,
+        version: stored.v,
+        claim_id: stored.ci.map(ClaimId),
+        lease_end: time(stored.le, "le")?,
+        request_hash: stored.h,
+        policy_version: stored.p,
+        held_at: time(stored.at, "at")?,
+        charges: stored.ch.into_iter().map(charge_from).collect::<Result<_, _>>()?,
+        prices: stored.pr,
+        estimate: Estimate { input: Tokens(input), bound, max_tokens: Tokens(max_tokens) },
+        tags: Tags {
+            values: stored.t,
+            request_id: stored.pk.strip_prefix("R#").ok_or(ItemError::Value("pk"))?.to_owned(),
+            timestamp: format!("{:.6}", time(stored.ts, "ts")?),
+            model_metric: model.model_metric.clone(),
+        },
+        model,
+        usage: stored.us.map(|(input, output, cache_read, cache_write, cache_write_1h)| Usage {
+            input: Tokens(input),
+            output: Tokens(output),
+            cache_read: Tokens(cache_read),
+            cache_write: Tokens(cache_write),
+            cache_write_1h: Tokens(cache_write_1h),
+        }),
+        cost: stored.co.map(NanoUsd),
+        largest_max_tokens: stored.lm.map(Tokens),
+    })
+}
+
+#[cfg(test)]
+#[path = "item_tests.rs"]
+mod tests;

@@ -1,0 +1,252 @@
+//! Transactions: a reservation and its counters, all or none, and what a cancelled one means.
+//!
+//! The reservation's own condition is looked at first (a repeat), then conflicts and throttling (try again, jittered and bounded),
+//! and only then the counters' (a refusal, or a counter that has expired).
+
+use super::item::{self, Item};
+use super::{DynamoDbLedger, reservation_item, unavailable, unreadable};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
+use cost_sentry_core::budget::{CounterKey, Unit};
+use cost_sentry_core::reservation::{CounterDelta, Reservation, Step};
+use cost_sentry_workflow::ports::LedgerError;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often a request is tried that only others' requests are in the way of.
+pub(super) const ATTEMPTS: u32 = 8;
+/// The first wait; each further one is twice as long, with full jitter, up to [`LONGEST_WAIT_MS`].
+const FIRST_WAIT_MS: u64 = 10;
+const LONGEST_WAIT_MS: u64 = 400;
+
+/// Whose condition cancelled a transaction.
+pub(super) enum Cancelled {
+    /// The reservation's; what is stored.
+    Reservation(Option<Item>),
+    /// Counters'; what they hold.
+    Counters(Vec<(CounterKey, Item)>),
+}
+
+/// Waits before another try.
+pub(super) async fn patience(attempt: u32) {
+    let most = FIRST_WAIT_MS.saturating_mul(1u64 << attempt.min(16)).min(LONGEST_WAIT_MS);
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
+}
+
+/// The condition on a reservation's item: that it does not exist, or that its version is still the one decided on.
+pub(super) fn condition(version: Option<u64>) -> &'static str {
+    match version {
+        None => "attribute_not_exists(pk)",
+        Some(_) => "v = :version",
+    }
+}
+
+pub(super) fn condition_values(version: Option<u64>) -> Vec<(String, AttributeValue)> {
+    version.map(|version| (":version".to_owned(), number(version))).into_iter().collect()
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// One counter's update: all its units in one expression, since a transaction takes no item twice.
+#[derive(Debug, Clone)]
+pub(super) struct CounterUpdate {
+    update: String,
+    condition: Option<String>,
+    values: Vec<(String, AttributeValue)>,
+}
+
+impl CounterUpdate {
+    /// The update outside a transaction.
+    pub(super) fn onto_item(self, mut request: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+        request = request.update_expression(self.update).set_condition_expression(self.condition);
+        for (name, value) in self.values {
+            request = request.expression_attribute_values(name, value);
+        }
+        request
+    }
+
+    fn into_transaction(self, table: &str, key: &CounterKey) -> Option<TransactWriteItem> {
+        let mut update = Update::builder()
+            .table_name(table)
+            .key("pk", AttributeValue::S(key.as_str().to_owned()))
+            .update_expression(self.update)
+            .set_condition_expression(self.condition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, value) in self.values {
+            update = update.expression_attribute_values(name, value);
+        }
+        Some(TransactWriteItem::builder().update(update.build().ok()?).build())
+    }
+}
+
+/// What a counter's update depends on, where it is not free to happen.
+pub(super) enum Ceiling<'a> {
+    /// The hold: each unit must have room, and the counter lives until this time (epoch seconds).
+    Room { ceilings: &'a BTreeMap<(CounterKey, Unit), u64>, expires: i64 },
+    /// Any later move: the counter must still exist.
+    Exists,
+}
+
+/// The counters' updates, one per key, in the order of the keys.
+pub(super) fn updates(deltas: &[CounterDelta], ceiling: Option<&Ceiling<'_>>) -> BTreeMap<CounterKey, CounterUpdate> {
+    let mut by_key: BTreeMap<CounterKey, Vec<&CounterDelta>> = BTreeMap::new();
+    for delta in deltas {
+        by_key.entry(delta.key.clone()).or_default().push(delta);
+    }
+    by_key.into_iter().map(|(key, deltas)| (key, update(&deltas, ceiling))).collect()
+}
+
+fn update(deltas: &[&CounterDelta], ceiling: Option<&Ceiling<'_>>) -> CounterUpdate {
+    let (mut adds, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    for delta in deltas {
+        let moves = [('c', delta.committed), ('u', delta.used), ('x', delta.uncertain)];
+        for (figure, amount) in moves.into_iter().filter(|(figure, amount)| *amount != 0 || *figure == 'c') {
+            let attribute = item::figure_attribute(figure, delta.unit);
+            adds.push(format!("{attribute} :{attribute}"));
+            values.push((format!(":{attribute}"), number(amount)));
+        }
+        if let Some(Ceiling::Room { ceilings, .. }) = ceiling {
+            let committed = item::figure_attribute('c', delta.unit);
+            // Conditions cannot add, so the ceiling was computed before. A hold above its limit never gets here.
+            let most = ceilings.get(&(delta.key.clone(), delta.unit)).copied().unwrap_or(0);
+            conditions.push(format!("(attribute_not_exists({committed}) OR {committed} <= :most_{committed})"));
+            values.push((format!(":most_{committed}"), number(most)));
+        }
+    }
+    let mut update = format!("ADD {}", adds.join(", "));
+    match ceiling {
+        Some(Ceiling::Room { expires, .. }) => {
+            update = format!("SET expiresAt = :expires {update}");
+            values.push((":expires".to_owned(), number(*expires)));
+        }
+        Some(Ceiling::Exists) => conditions.push("attribute_exists(pk)".to_owned()),
+        None => {}
+    }
+    CounterUpdate { update, condition: (!conditions.is_empty()).then(|| conditions.join(" AND ")), values }
+}
+
+impl DynamoDbLedger {
+    /// The hold: the reservation must not exist, every counter must have room.
+    pub(super) async fn transact_hold(&self, reservation: &Reservation, deltas: &[CounterDelta]) -> Result<Option<Cancelled>, LedgerError> {
+        let mut ceilings = BTreeMap::new();
+        for charge in reservation.enforced() {
+            for amount in &charge.amounts {
+                let Some(most) = amount.ceiling() else {
+                    return Ok(Some(Cancelled::Counters(Vec::new())));
+                };
+                ceilings.insert((charge.key(), amount.unit), most);
+            }
+        }
+        let mut updates = BTreeMap::new();
+        for charge in reservation.enforced() {
+            let own: Vec<CounterDelta> = deltas.iter().filter(|delta| delta.key == charge.key()).cloned().collect();
+            let room = Ceiling::Room { ceilings: &ceilings, expires: item::counter_expiry(charge.span) };
+            updates.extend(self::updates(&own, Some(&room)));
+        }
+        self.transact(reservation, None, updates).await
+    }
+
+    /// Any later transition: the version must be the one decided on. Counters that have expired are left out. The stored item where
+    /// the version differs.
+    pub(super) async fn transact_step(&self, version: u64, step: &Step) -> Result<Option<Option<Item>>, LedgerError> {
+        let mut expired: BTreeSet<CounterKey> = BTreeSet::new();
+        loop {
+            let mut updates = updates(&step.deltas, Some(&Ceiling::Exists));
+            updates.retain(|key, _| !expired.contains(key));
+            match self.transact(&step.next, Some(version), updates).await? {
+                None => return Ok(None),
+                Some(Cancelled::Reservation(stored)) => return Ok(Some(stored)),
+                Some(Cancelled::Counters(missing)) => {
+                    let before = expired.len();
+                    expired.extend(missing.into_iter().map(|(key, _)| key));
+                    if expired.len() == before {
+                        return Err(LedgerError::Contended);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn transact(
+        &self,
+        reservation: &Reservation,
+        version: Option<u64>,
+        updates: BTreeMap<CounterKey, CounterUpdate>,
+    ) -> Result<Option<Cancelled>, LedgerError> {
+        let keys: Vec<CounterKey> = updates.keys().cloned().collect();
+        let mut put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(reservation_item(reservation).map_err(unreadable)?))
+            .condition_expression(condition(version))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for (name, value) in condition_values(version) {
+            put = put.expression_attribute_values(name, value);
+        }
+        let put = put.build().map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
+        let mut actions = vec![TransactWriteItem::builder().put(put).build()];
+        actions.extend(updates.into_iter().filter_map(|(key, update)| update.into_transaction(&self.table, &key)));
+        for attempt in 0..ATTEMPTS {
+            // The SDK draws one ClientRequestToken per operation, so that its own retries of it are answered, not applied again.
+            let error = match self.client.transact_write_items().set_transact_items(Some(actions.clone())).send().await {
+                Ok(_) => return Ok(None),
+                Err(error) => error,
+            };
+            match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    if let Some(cancelled) = read_reasons(cancelled.cancellation_reasons(), &keys) {
+                        return Ok(Some(cancelled));
+                    }
+                }
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
+                _ => return Err(unavailable(error)),
+            }
+            patience(attempt).await;
+        }
+        Err(LedgerError::Contended)
+    }
+}
+
+/// What a cancelled transaction means; nothing where only others' requests were in the way.
+fn read_reasons(reasons: &[CancellationReason], keys: &[CounterKey]) -> Option<Cancelled> {
+    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    let (own, counters) = reasons.split_first()?;
+    if failed(own) {
+        return Some(Cancelled::Reservation(own.item().cloned()));
+    }
+    let in_the_way = |reason: &CancellationReason| !matches!(reason.code(), None | Some("None" | "ConditionalCheckFailed"));
+    if reasons.iter().any(in_the_way) {
+        return None;
+    }
+    let refused = counters.iter().zip(keys).filter(|(reason, _)| failed(reason));
+    let refused: Vec<_> = refused.map(|(reason, key)| (key.clone(), reason.item().cloned().unwrap_or_default())).collect();
+    (!refused.is_empty()).then_some(Cancelled::Counters(refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(code: &str) -> CancellationReason {
+        CancellationReason::builder().code(code).build()
+    }
+
+    #[test]
+    fn a_repeat_counts_before_a_conflict_and_a_conflict_before_a_refusal() {
+        let span = cost_sentry_core::window::Span { start: jiff::Timestamp::UNIX_EPOCH, end: jiff::Timestamp::UNIX_EPOCH };
+        let keys = [CounterKey::new(cost_sentry_core::budget::Mode::Enforce, "a", "day", span, "")];
+        let word = |codes: [&str; 2]| match read_reasons(&codes.map(reason), &keys) {
+            Some(Cancelled::Reservation(_)) => "repeat",
+            Some(Cancelled::Counters(_)) => "refusal",
+            None => "again",
+        };
+        assert_eq!(word(["ConditionalCheckFailed", "TransactionConflict"]), "repeat");
+        assert_eq!(word(["ConditionalCheckFailed", "ConditionalCheckFailed"]), "repeat");
+        assert_eq!(word(["None", "TransactionConflict"]), "again");
+        assert_eq!(word(["TransactionConflict", "ConditionalCheckFailed"]), "again");
+        assert_eq!(word(["ThrottlingError", "ConditionalCheckFailed"]), "again");
+        assert_eq!(word(["None", "ConditionalCheckFailed"]), "refusal");
+    }
+}
