@@ -1,0 +1,153 @@
+//! The commands and their arguments.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Budgets in front of every Amazon Bedrock call.
+#[derive(Debug, Parser)]
+#[command(name = "cost-sentry", version, about, long_about = None, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Send one request through the workflow, on this machine's embedded parts.
+    #[command(after_help = "Example:\n  cost-sentry run examples/request.json\n  echo '{…}' | cost-sentry run - --json\n\n\
+        Exit status: 0 answered, 2 invalid request, 3 denied by a budget, 4 invocation failed, 1 anything else.")]
+    Run(Run),
+    /// Check a policy and the state machine: every problem at once, ways around a budget as warnings.
+    #[command(after_help = "Example:\n  cost-sentry check --policy my-policy.yaml\n\nExit status: 0 without problems, 1 with any.")]
+    Check(Check),
+    /// Say which budgets apply to a request, what it would hold on each and why, and what the answer would be. Holds nothing.
+    #[command(after_help = "Example:\n  cost-sentry explain examples/request.json")]
+    Explain(Explain),
+    /// Work with the stored policy.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// End what past runs left open: release holds and mark claims uncertain whose lease is past.
+    #[command(after_help = "Example:\n  cost-sentry sweep --data .cost-sentry")]
+    Sweep(Sweep),
+}
+
+/// Work with the stored policy.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check a policy, store it under its version, and make it the current one.
+    #[command(after_help = "Example:\n  cost-sentry policy apply my-policy.yaml\n  cost-sentry policy apply my-policy.yaml --table cost-sentry-ledger")]
+    Apply(Apply),
+}
+
+/// Where the local books are kept.
+#[derive(Debug, Clone, Args)]
+pub struct Data {
+    /// The folder that the local ledger is kept in; budgets survive in it from run to run.
+    #[arg(long, value_name = "DIR", default_value = ".cost-sentry")]
+    pub data: PathBuf,
+}
+
+/// Which policy counts.
+#[derive(Debug, Clone, Args)]
+pub struct Policy {
+    /// The policy's YAML file; without it the shipped one counts.
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The request's JSON file, or `-` for standard input.
+    pub request: PathBuf,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: Policy,
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// How the simulated Bedrock behaves, a YAML file; without it `NAME.simulator.yaml` beside the policy, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub simulator: Option<PathBuf>,
+    /// Print the outcome document alone, as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
+    #[arg(long)]
+    pub allow_remote_endpoints: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The policy.
+    #[command(flatten)]
+    pub policy: Policy,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The request's JSON file, or `-` for standard input.
+    pub request: PathBuf,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: Policy,
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// Print the explanation as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `policy apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The policy's YAML file.
+    pub policy: PathBuf,
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// A DynamoDB table on AWS instead of the local books; credentials and region as the AWS CLI finds them.
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+}
+
+/// Arguments of `sweep`.
+#[derive(Debug, Args)]
+pub struct Sweep {
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// Print what was ended as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut seen = 0;
+        let mut open: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+        while let Some(mut command) = open.pop() {
+            open.extend(command.get_subcommands().cloned());
+            if command.get_subcommands().next().is_none() {
+                seen += 1;
+                assert!(command.render_long_help().to_string().contains("Example:"), "{}", command.get_name());
+            }
+        }
+        assert!(seen >= 5);
+    }
+}

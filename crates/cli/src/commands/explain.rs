@@ -1,0 +1,95 @@
+//! `cost-sentry explain`: what a request would hold, and what the answer would be. Holds nothing.
+
+use super::execution::read_request;
+use super::run::stack_failure;
+use super::{Failure, policy};
+use crate::cli;
+use crate::local::stack::{Options, Stack};
+use crate::show;
+use cost_sentry_core::outcome::RateLimit;
+use cost_sentry_core::plan::{self, NoPlan, Plan};
+use cost_sentry_core::policy::Policy;
+use cost_sentry_core::refusal::{RetryAfter, retry_after};
+use cost_sentry_core::request::{Origin, Request, validate};
+use cost_sentry_core::reservation::State;
+use cost_sentry_core::tags::TagValues;
+use cost_sentry_workflow::ports::Ledger;
+use cost_sentry_workflow::time_outs;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Runs the command.
+pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
+    let document = read_request(&arguments.request)?;
+    let file = policy::load(arguments.policy.policy.as_deref())?;
+    let now = Timestamp::now();
+    let (explanation, status) = match validate(&document, &file.policy, Origin { execution_id: "explain", started_at: now, pinned: &TagValues::new() }) {
+        Err(problems) => (json!({ "answer": "REQUEST_REJECTED", "problems": problems.into_vec() }), 2),
+        Ok(request) => {
+            let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
+            let stack = Stack::start(options).await.map_err(stack_failure)?;
+            answer(&stack, &file.policy, &request, now).await?
+        }
+    };
+    let text = if arguments.json { format!("{explanation}\n") } else { show::explanation::text(&explanation) };
+    anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::new(format!("the explanation could not be printed: {error}")))?;
+    Ok(status)
+}
+
+async fn answer(stack: &Stack, policy: &Policy, request: &Request, now: Timestamp) -> Result<(Value, u8), Failure> {
+    let plan = plan::estimate(policy, request).and_then(|estimate| plan::plan(policy, request, estimate, now));
+    match plan {
+        Err(no_plan) => Ok((no_plan_answer(&no_plan), 4)),
+        Ok(mut plan) => {
+            let figures = stack.ledger().figures(&plan.charges).await.map_err(|error| Failure::from_error(&error))?;
+            for (charge, figures) in plan.charges.iter_mut().zip(&figures) {
+                charge.show(figures);
+            }
+            Ok(decided(&plan, policy, request, now))
+        }
+    }
+}
+
+fn no_plan_answer(no_plan: &NoPlan) -> Value {
+    json!({ "answer": "INVOCATION_FAILED", "why": no_plan.to_string() })
+}
+
+fn decided(plan: &Plan, policy: &Policy, request: &Request, now: Timestamp) -> (Value, u8) {
+    let fits = plan.fits();
+    let state = if fits { State::Held } else { State::Denied };
+    let reservation = plan.clone().reserve(request, state, now, now);
+    let retry = retry_after(&reservation, time_outs::seconds(time_outs::CONVERSE), reservation.largest_max_tokens);
+    let prices = plan.prices.as_ref().map(|prices| {
+        let dearest = prices.dearest(plan.estimate.input, plan.caching);
+        json!({ "inputUsdPerMillion": usd_per_million(dearest.input.0), "outputUsdPerMillion": usd_per_million(dearest.output.0) })
+    });
+    let cost = plan.prices.as_ref().map(|prices| plan.estimate.cost(prices, plan.caching).to_string());
+    let counts = policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens);
+    let explanation = json!({
+        "answer": if fits { "APPROVED" } else { "RATE_LIMIT_DENIED" },
+        "model": request.model,
+        "tags": request.tags.values,
+        "inference": request.inference,
+        "warnings": request.warnings,
+        "estimate": {
+            "inputTokensAtMost": plan.estimate.input,
+            "inputBound": plan.estimate.bound,
+            "outputTokensAtMost": plan.estimate.max_tokens,
+            "dearestRates": prices,
+            "costUsdAtMost": cost,
+        },
+        "countTokensWouldBeTried": !fits && counts,
+        "policyVersion": plan.policy_version,
+        "rateLimit": RateLimit::of(&reservation, (!fits).then_some(retry)),
+        "never": matches!((fits, retry), (false, RetryAfter::Never { .. })),
+    });
+    (explanation, if fits { 0 } else { 3 })
+}
+
+/// A rate in pico-dollars per token as price lists print it.
+fn usd_per_million(pico: u64) -> String {
+    let digits = format!("{:06}", pico % 1_000_000);
+    let kept = digits.trim_end_matches('0');
+    format!("{}.{kept:0<2}", pico / 1_000_000)
+}

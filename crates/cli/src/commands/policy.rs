@@ -1,0 +1,99 @@
+//! `cost-sentry policy apply`, and the reading of policy files for all commands.
+
+use super::Failure;
+use crate::cli;
+use crate::document::{self, PlacedProblem};
+use crate::local::stack::{Options, Stack};
+use cost_sentry_aws::clients::{Clients, Endpoints};
+use cost_sentry_aws::config::{Config, TABLE};
+use cost_sentry_aws::policy_store::DynamoDbPolicyStore;
+use cost_sentry_core::catalog::Catalog;
+use cost_sentry_core::policy::Policy;
+use cost_sentry_workflow::ports::PolicyStore;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::path::Path;
+
+/// The policy that ships.
+pub const SHIPPED: &str = include_str!("../../policy/cost-sentry.yaml");
+
+/// A policy file, read and compiled.
+#[derive(Debug)]
+pub struct PolicyFile {
+    /// What people call it: its path, or that it is the shipped one.
+    pub name: String,
+    /// The same as JSON, as it is stored.
+    pub document: Value,
+    /// The policy.
+    pub policy: Policy,
+}
+
+/// The text of a policy file, and its name.
+pub fn text(path: Option<&Path>) -> Result<(String, String), Failure> {
+    match path {
+        None => Ok(("the shipped policy".to_owned(), SHIPPED.to_owned())),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+            Ok((path.display().to_string(), text))
+        }
+    }
+}
+
+/// Compiles a policy's text; every problem with its place.
+pub fn compile(text: &str) -> Result<(Value, Policy), Vec<PlacedProblem>> {
+    let document = document::read(text).map_err(|problem| vec![problem])?;
+    let catalog = Catalog::shipped()
+        .map_err(|error| vec![PlacedProblem { place: None, pointer: String::new(), message: format!("the shipped catalog: {error}") }])?;
+    match Policy::parse(&document, catalog) {
+        Ok(policy) => Ok((document, policy)),
+        Err(problems) => Err(document::place(text, problems.as_slice(), "expected ")),
+    }
+}
+
+/// Reads and compiles a policy file, or says everything that is wrong with it.
+pub fn load(path: Option<&Path>) -> Result<PolicyFile, Failure> {
+    let (name, text) = text(path)?;
+    match compile(&text) {
+        Ok((document, policy)) => Ok(PolicyFile { name, document, policy }),
+        Err(problems) => {
+            let lines: Vec<String> = problems.iter().map(|problem| format!("{name}:{problem}")).collect();
+            let failure = Failure::new(format!("the policy cannot be used:\n  {}", lines.join("\n  ")));
+            Err(failure.hint(format!("cost-sentry check{} shows all of it", path.map(|path| format!(" --policy {}", path.display())).unwrap_or_default())))
+        }
+    }
+}
+
+/// Makes a policy the current one, unless it is already.
+pub async fn apply_to(store: &DynamoDbPolicyStore, file: &PolicyFile) -> Result<bool, Failure> {
+    let version = &file.policy.version;
+    if store.current_version().await.is_ok_and(|current| current == *version) && store.document(version).await.is_ok() {
+        return Ok(false);
+    }
+    store.apply(version, &file.document, Timestamp::now()).await.map_err(|error| Failure::from_error(&error))?;
+    Ok(true)
+}
+
+/// Runs the command.
+pub async fn apply(arguments: cli::Apply) -> Result<u8, Failure> {
+    let file = load(Some(&arguments.policy))?;
+    let (changed, place) = match &arguments.table {
+        Some(table) => {
+            let config = Config::read(|name| if name == TABLE { Some(table.clone()) } else { std::env::var(name).ok() });
+            let config = config.map_err(|error| Failure::from_error(&error))?;
+            let clients = Clients::load(&config, Endpoints::default()).await;
+            let store = DynamoDbPolicyStore::new(clients.dynamodb(), table);
+            let changed = apply_to(&store, &file).await.map_err(|failure| {
+                failure.hint("credentials and region are looked for as the AWS CLI does; the table must exist")
+            })?;
+            (changed, format!("table {table}"))
+        }
+        None => {
+            let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
+            let stack = Stack::start(options).await.map_err(|error| Failure::from_error(&error))?;
+            (apply_to(&stack.policies(), &file).await?, arguments.data.data.display().to_string())
+        }
+    };
+    let done = if changed { "is now current" } else { "was current already" };
+    println!("policy {} ({}) {done} in {place}", file.policy.version, file.name);
+    Ok(0)
+}

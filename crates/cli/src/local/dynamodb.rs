@@ -1,0 +1,167 @@
+//! An Amazon DynamoDB stand-in: the embedded `dynoxide` engine on `SQLite`, behind HTTP on loopback.
+//!
+//! Left out: tables are not created here (the caller does, through the SDK), and the engine emulates neither
+//! `TransactionConflict` nor `TransactionInProgress`.
+
+use std::io;
+use std::path::Path;
+
+use super::loopback::Loopback;
+
+/// A running DynamoDB stand-in; dropping it stops the server.
+#[derive(Debug)]
+pub struct DynamoDb {
+    server: Loopback,
+}
+
+/// Why the stand-in did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoDbError {
+    /// The database could not be opened: no such directory, not a `SQLite` file, written by a newer engine, or locked.
+    #[error("cannot open the local database: {0}")]
+    Open(String),
+    /// No loopback port could be had.
+    #[error("cannot listen on 127.0.0.1")]
+    Listen(#[source] io::Error),
+}
+
+impl DynamoDb {
+    /// Starts on `path`, a `SQLite` file created where absent (its directory must exist), or in memory without one.
+    ///
+    /// Several processes may serve the same file at once: each write is one transaction that takes the file's write lock
+    /// before it reads. One that waits longer than five seconds for another process answers HTTP 500
+    /// `InternalServerError` ("database is locked or busy") and has changed nothing. Two things stay apart per process:
+    /// the memory of `ClientRequestToken`s, and the description of a table once it was used, so change tables (a new
+    /// index, say) only while one process has the file open.
+    pub async fn start(path: Option<&Path>) -> Result<Self, DynamoDbError> {
+        let not_text = || DynamoDbError::Open("its path is not UTF-8".to_owned());
+        let path = path.map(|path| path.to_str().map(str::to_owned).ok_or_else(not_text)).transpose()?;
+        // Opening may wait for another process that migrates the same file.
+        let database = tokio::task::spawn_blocking(move || match path {
+            Some(path) => dynoxide::Database::new(&path),
+            None => dynoxide::Database::memory(),
+        })
+        .await
+        .map_err(|error| DynamoDbError::Open(error.to_string()))?
+        .map_err(|error| DynamoDbError::Open(error.to_string()))?;
+        let server = Loopback::start(|listener, stop| async move {
+            // axum's accept loop retries by itself: it has no error to report.
+            let _ = dynoxide::server::serve_with_shutdown(listener, database, stop.wait()).await;
+        })
+        .await
+        .map_err(DynamoDbError::Listen)?;
+        Ok(Self { server })
+    }
+
+    /// The URL for `AWS_ENDPOINT_URL_DYNAMODB`, without a trailing slash.
+    pub fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+
+    /// Stops, and waits (two seconds at most) until running requests have ended.
+    pub async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::Client;
+    use aws_sdk_dynamodb::config::retry::RetryConfig;
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+    use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+    use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
+
+    use super::{DynamoDb, DynamoDbError};
+
+    fn client(server: &DynamoDb) -> Client {
+        let config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(server.endpoint())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Client::from_conf(config)
+    }
+
+    async fn create_table(client: &Client) {
+        let key = KeySchemaElement::builder().attribute_name("pk").key_type(KeyType::Hash).build().expect("a key");
+        let kind = AttributeDefinition::builder().attribute_name("pk").attribute_type(ScalarAttributeType::S).build().expect("a type");
+        let table = client.create_table().table_name("ledger").key_schema(key).attribute_definitions(kind);
+        table.billing_mode(BillingMode::PayPerRequest).send().await.expect("a table");
+    }
+
+    /// Adds one while `committed` is below 20; whether there was room.
+    async fn add_one(client: &Client) -> bool {
+        let update = client.update_item().table_name("ledger").key("pk", AttributeValue::S("counter".to_owned()));
+        let update = update
+            .update_expression("ADD committed :one")
+            .condition_expression("attribute_not_exists(committed) OR committed <= :room")
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .expression_attribute_values(":room", AttributeValue::N("19".to_owned()));
+        match update.send().await {
+            Ok(_) => true,
+            Err(error) if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => false,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_keeps_its_tables_over_a_restart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("ledger.db");
+        for start in 0..2 {
+            let server = DynamoDb::start(Some(&path)).await.expect("a server");
+            let client = client(&server);
+            if start == 0 {
+                create_table(&client).await;
+            }
+            for _ in 0..10 {
+                assert!(add_one(&client).await, "start {start}");
+            }
+            server.shutdown().await;
+        }
+        let server = DynamoDb::start(Some(&path)).await.expect("a server");
+        assert!(!add_one(&client(&server)).await, "20 were committed before");
+    }
+
+    #[tokio::test]
+    async fn two_servers_on_one_file_share_one_ceiling() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("ledger.db");
+        let servers = [DynamoDb::start(Some(&path)).await.expect("a server"), DynamoDb::start(Some(&path)).await.expect("a server")];
+        create_table(&client(&servers[0])).await;
+        let adding: Vec<_> = (0..40)
+            .map(|index| {
+                let client = client(&servers[index % 2]);
+                tokio::spawn(async move { add_one(&client).await })
+            })
+            .collect();
+        let mut added = 0;
+        for add in adding {
+            added += u32::from(add.await.expect("no panic"));
+        }
+        assert_eq!(added, 20);
+    }
+
+    #[tokio::test]
+    async fn memory_starts_empty_each_time() {
+        for _ in 0..2 {
+            let server = DynamoDb::start(None).await.expect("a server");
+            create_table(&client(&server)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_database_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("ledger.db");
+        std::fs::write(&path, "not a database, and long enough to be seen as none".repeat(30)).expect("a file");
+        for path in [path, directory.path().join("absent/ledger.db")] {
+            let error = DynamoDb::start(Some(&path)).await.expect_err("no database");
+            assert!(matches!(error, DynamoDbError::Open(_)), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a check found.
+
+use super::{plural, style};
+use crate::commands::Findings;
+
+/// The findings as text: problems first, warnings after them, each with its place.
+pub fn text(found: &[Findings]) -> String {
+    let mut text = String::new();
+    let (mut problems, mut warnings) = (0, 0);
+    for findings in found {
+        for problem in &findings.problems {
+            text += &format!("{} {}:{problem}\n", style::bad("problem:"), findings.file);
+        }
+        for warning in &findings.warnings {
+            text += &format!("{} {}:{warning}\n", style::odd("warning:"), findings.file);
+        }
+        if findings.problems.is_empty() {
+            text += &format!("{} {}\n", style::good("good:"), findings.file);
+        }
+        problems += findings.problems.len() as u64;
+        warnings += findings.warnings.len() as u64;
+    }
+    text + &format!("{}, {}\n", plural(problems, "problem"), plural(warnings, "warning"))
+}
