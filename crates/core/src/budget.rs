@@ -167,7 +167,10 @@ mod tests {
         let span = Span { start: "2026-11-01T00:00:00Z".parse().unwrap(), end: "2026-12-01T00:00:00Z".parse().unwrap() };
         let key = |mode, scope| CounterKey::new(mode, "org-month", "month", span, scope).as_str().to_owned();
         assert_eq!(key(Mode::Enforce, ""), "C#org-month#month#2026-11-01T00:00:00Z#");
-        assert_eq!(key(Mode::Shadow, "costCenter=sales|environment="), "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment=");
+        assert_eq!(
+            key(Mode::Shadow, "costCenter=sales|environment="),
+            "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment="
+        );
     }
 
     #[test]

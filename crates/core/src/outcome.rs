@@ -191,9 +191,17 @@ impl Document {
         }
     }
 
-    /// Cuts the answer so that the document stays within [`MAX_DOCUMENT_BYTES`], with a warning that says so. Usage and cost stay.
+    /// Cuts the answer so that the document stays within [`MAX_DOCUMENT_BYTES`], with a warning that says so. Usage and cost stay; of a
+    /// report on budgets that would not leave half of the room to the answer, its first ten entries stay.
     pub fn fit(&mut self) {
-        let size = json(self).len();
+        let mut size = json(self).len();
+        if size <= MAX_DOCUMENT_BYTES {
+            return;
+        }
+        if let Some(rate_limit) = self.rate_limit.as_mut().filter(|report| json(report).len() > MAX_DOCUMENT_BYTES / 2) {
+            rate_limit.budgets.truncate(10);
+            size = json(self).len();
+        }
         if size <= MAX_DOCUMENT_BYTES {
             return;
         }

@@ -3,6 +3,7 @@
 //! Fail closed: without a price under a dollar budget, or without any enforced budget, there is no plan and so no call.
 
 use crate::budget::{Budget, Limit, Mode, Subject};
+use crate::catalog::Capabilities;
 use crate::estimate::Estimate;
 use crate::policy::{BUDGETS_PER_REQUEST, Policy, Unbudgeted};
 use crate::price::{Caching, Prices};
@@ -55,13 +56,13 @@ pub enum NoPlan {
 
 /// The first bound on a request: from its bytes.
 pub fn estimate(policy: &Policy, request: &Request) -> Result<Estimate, NoPlan> {
-    let capabilities = policy.capabilities(&request.model.underlying).ok_or(NoPlan::UnknownModel)?;
+    let capabilities = capabilities(policy, request)?;
     Ok(Estimate::from_bytes(&request.prompt, request.inference.max_tokens, capabilities.input_ceiling()))
 }
 
 /// The budgets that apply at `now`, and what the request would hold on each.
 pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timestamp) -> Result<Plan, NoPlan> {
-    let capabilities = policy.capabilities(&request.model.underlying).ok_or(NoPlan::UnknownModel)?;
+    let capabilities = capabilities(policy, request)?;
     let prices = policy.prices_at(&request.model.billed_id, now);
     let cost = prices.as_ref().map(|prices| estimate.cost(prices, capabilities.caching));
     let model = &request.model;
@@ -92,6 +93,13 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
     }
     let policy_version = policy.version.clone();
     Ok(Plan { charges, prices, estimate, caching: capabilities.caching, policy_version, unbudgeted: enforced == 0 })
+}
+
+/// What the model can do, if the policy still means the same model by its name: it may have changed since the request was validated.
+fn capabilities(policy: &Policy, request: &Request) -> Result<Capabilities, NoPlan> {
+    let same = policy.resolve(&request.model.requested).is_some_and(|(model, _)| model == request.model);
+    let found = if same { policy.capabilities(&request.model.underlying) } else { None };
+    found.ok_or(NoPlan::UnknownModel)
 }
 
 fn amounts(budget: &Budget, estimate: &Estimate, cost: Option<NanoUsd>) -> Option<Vec<UnitCharge>> {

@@ -143,11 +143,12 @@ fn without_a_price_or_an_enforced_budget_there_is_no_plan() {
         policy
     };
     let check = |policy: &Policy, priced: bool, expected: Result<(usize, bool), NoPlan>| {
-        let mut request = request(policy, &[]);
-        if !priced {
-            "anthropic.claude-99".clone_into(&mut request.model.billed_id);
+        let mut policy = policy.clone();
+        for entry in policy.models.values_mut().filter(|_| !priced) {
+            "anthropic.claude-99".clone_into(&mut entry.billed_id);
         }
-        assert_eq!(planned(policy, &request).map(|plan| (plan.charges.len(), plan.unbudgeted)), expected);
+        let request = request(&policy, &[]);
+        assert_eq!(planned(&policy, &request).map(|plan| (plan.charges.len(), plan.unbudgeted)), expected);
     };
     let no_price = || NoPlan::NoPrice { budget: "enforce".to_owned() };
     check(&budgets(&json!([usd("enforce"), calls])), true, Ok((2, false)));

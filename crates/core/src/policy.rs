@@ -10,7 +10,7 @@ mod warnings;
 pub use models::{ModelEntry, PriceOverride};
 pub use sections::{InputBound, RefusedParameters, Rules, Unbudgeted};
 
-use crate::budget::{Budget, Mode, Unit};
+use crate::budget::Budget;
 use crate::catalog::{Capabilities, Catalog};
 use crate::model::ResolvedModel;
 use crate::price::Prices;
@@ -55,19 +55,20 @@ impl Policy {
             return Err(problems);
         }
         let tags = root.get("tags").map(|at| sections::tags(&mut problems, &at)).unwrap_or_default();
+        let prices = root.get("prices").map(|at| models::prices(&mut problems, &at)).unwrap_or_default();
+        let known = models::Known { catalog, prices: &prices };
         let models = match problems.required(&root, "models", "an object of models by name") {
-            Some(at) => models::parse(&mut problems, &at, catalog),
+            Some(at) => models::parse(&mut problems, &at, known),
             None => BTreeMap::new(),
         };
-        let model_ids = root.get("modelIds").map(|at| models::ids(&mut problems, &at, catalog)).unwrap_or_default();
+        let model_ids = root.get("modelIds").map(|at| models::ids(&mut problems, &at, known)).unwrap_or_default();
         let rules = root.get("requests").map(|at| sections::rules(&mut problems, &at)).unwrap_or_default();
-        let prices = root.get("prices").map(|at| models::prices(&mut problems, &at)).unwrap_or_default();
+        check_profile_tags(&mut problems, &models, &tags);
         let budgets = match problems.required(&root, "budgets", "a list of budgets") {
-            Some(at) => budgets::parse(&mut problems, &at, &tags, &models),
+            Some(at) => budgets::parse(&mut problems, &at, budgets::Names { tags: &tags, models: &models, model_ids: &model_ids }),
             None => Vec::new(),
         };
         let policy = Self { version: version(document), tags, models, model_ids, rules, prices, budgets, catalog };
-        policy.check_prices(&mut problems);
         if problems.is_empty() { Ok(policy) } else { Err(problems) }
     }
 
@@ -110,34 +111,21 @@ impl Policy {
 
     /// What the foundation model behind an id can do.
     pub fn capabilities(&self, underlying: &str) -> Option<Capabilities> {
-        self.catalog.capabilities(underlying)
+        self.catalog.capabilities(underlying).or_else(|| self.catalog.presumed_capabilities(underlying))
     }
 
     /// The shipped catalog that the policy was compiled against.
     pub fn catalog(&self) -> &'static Catalog {
         self.catalog
     }
+}
 
-    fn has_enforced_dollars(&self) -> bool {
-        let dollars = |budget: &Budget| budget.limits.iter().any(|limit| limit.unit == Unit::Usd);
-        self.budgets.iter().any(|budget| budget.mode == Mode::Enforce && dollars(budget))
-    }
-
-    /// Under a dollar budget a model without a price would be refused at every call: better said now.
-    fn check_prices(&self, problems: &mut Problems) {
-        if !self.has_enforced_dollars() {
-            return;
-        }
-        let priced = |id: &str| self.catalog.prices(id).is_some() || self.prices.iter().any(|price| price.id == id);
-        let expected = "a model with a price in the catalog or under `prices`, since a dollar budget is enforced";
-        for (name, entry) in &self.models {
-            if !priced(&entry.billed_id) {
-                problems.add(At::root(&Value::Null).child("models") + "/" + name, expected);
-            }
-        }
-        for (i, id) in self.model_ids.iter().enumerate() {
-            if !priced(id) {
-                problems.add(format!("/modelIds/{i}"), expected);
+/// A profile's tag that its list does not allow would make every request to the model invalid.
+fn check_profile_tags(problems: &mut Problems, models: &BTreeMap<String, ModelEntry>, rules: &BTreeMap<String, TagRule>) {
+    for (name, entry) in models {
+        for (tag, value) in &entry.tags {
+            if rules.get(tag).is_some_and(|rule| rule.accept(value).is_none()) {
+                problems.add(format!("/models/{name}/tags/{tag}"), "a value that `tags` lists for this tag");
             }
         }
     }

@@ -47,25 +47,25 @@ fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
     });
     assert_lines(
         &problems(&document),
-        &expect![[r"
+        &expect![[r#"
             /budget: no field of this name; the nearest known name is `budgets`
             /tags/environment/synonym: no field of this name; the nearest known name is `synonyms`
             /tags/environment/allow/1: a tag value: 1 to 256 letters, digits, inner spaces and + - = . _ : / @
             /tags/team: the word `open`, or an object with `allow`
-            /models/Haiku: a name of 1 to 64 lower-case letters, digits and - . _ : that starts with a letter or a digit
-            /models/x/id: the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`
-            /models/y/profile: an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID
-            /requests/maxTokens: a whole number of tokens, at least 1
-            /requests/refusedParameters: one of `drop` and `reject`
             /prices/0/ouput: no field of this name; the nearest known name is `output`
             /prices/0/from: the first day on which the price counts, as YYYY-MM-DD
             /prices/0/input: US dollars per million tokens, with at most six decimals
             /prices/0/output: US dollars per million tokens, with at most six decimals
+            /models/Haiku: a name of 1 to 64 lower-case letters, digits and - . _ : that starts with a letter or a digit
+            /models/x/id: the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`, or that `prices` prices
+            /models/y/profile: an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID
+            /requests/maxTokens: a whole number of tokens, at least 1
+            /requests/refusedParameters: one of `drop` and `reject`
             /budgets/0/limit/dollars: no field of this name; known here: `usd`, `tokens`, `inputTokens`, `outputTokens` and `requests`
             /budgets/0/window: one of `minute`, `hour`, `day`, `week` and `month`
             /budgets/0/match/environment: a value that `environment` can have: this one never matches, so the budget would never count
             /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per` and `mode`
-        "]],
+        "#]],
     );
 }
 
@@ -192,4 +192,23 @@ fn more_budgets_on_every_request_than_one_transaction_holds_are_a_problem() {
     };
     check(&[("/budgets", budgets(20))], &[]);
     check(&[("/budgets", budgets(21))], &["/budgets"]);
+}
+
+#[test]
+fn what_would_quietly_do_nothing_is_a_problem() {
+    let misspelt = json!({ "allow": ["a"] });
+    check(&[("/tags/enviroment", misspelt.clone())], &["/tags/enviroment"]);
+    check(&[("/tags/requestId", misspelt)], &["/tags/requestId"]);
+    let synonyms = json!({ "allow": ["a", "b"], "synonyms": { "a": "b" } });
+    check(&[("/tags/team", synonyms)], &["/tags/team/synonyms/a"]);
+    let model = json!({ "id": "amazon.nova-lite-v1:0", "tags": { "environment": "mars" } });
+    check(&[("/models/lost", model)], &["/models/lost/tags/environment"]);
+}
+
+#[test]
+fn a_model_newer_than_the_catalog_wants_a_price_of_its_own() {
+    let model = json!({ "id": "anthropic.claude-omega-9" });
+    let price = json!({ "id": "anthropic.claude-omega-9", "from": "2026-01-01", "input": 1, "output": "2.5" });
+    check(&[("/models/omega", model.clone())], &["/models/omega/id"]);
+    check(&[("/models/omega", model), ("/prices", json!([price]))], &[]);
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::budget::Limit;
+use crate::budget::{Mode, Unit};
 use crate::fixtures::{HAIKU, SALES_ARN, policy, policy_document, with};
 use crate::problem::Problem;
 use crate::quantity::{NanoUsd, Rate, Tokens};

@@ -117,9 +117,8 @@ impl Reservation {
                 State::Held | State::Claimed => Figures { committed: hold, used: 0, uncertain: 0 },
                 State::Uncertain => Figures { committed: hold, used: 0, uncertain: hold },
                 State::Settled => {
-                    let actual = self.usage.as_ref().map_or(hold, |usage| {
-                        i64::try_from(amount.actual(usage, self.cost)).unwrap_or(i64::MAX)
-                    });
+                    let actual =
+                        self.usage.as_ref().map_or(hold, |usage| i64::try_from(amount.actual(usage, self.cost)).unwrap_or(i64::MAX));
                     Figures { committed: actual, used: actual, uncertain: 0 }
                 }
                 State::Denied | State::Released => return None,

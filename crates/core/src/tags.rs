@@ -78,6 +78,16 @@ pub fn is_value(text: &str) -> bool {
     !text.is_empty() && text.len() <= VALUE_CHARS && text.trim() == text && text.chars().all(allowed)
 }
 
+/// Whether a tag may have this name: a known one, or a well-formed one of the user's own.
+pub fn is_name(name: &str) -> bool {
+    KNOWN.contains(&name) || is_own_name(name)
+}
+
+/// Whether a name is so near to a known one that it was probably meant to be it: a rule for it would leave the known tag open.
+pub(crate) fn looks_like(name: &str, known: &str) -> bool {
+    strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &known.to_ascii_lowercase()) <= 2
+}
+
 fn is_own_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "+-=._:/@".contains(c);
     !name.is_empty()

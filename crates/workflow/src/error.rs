@@ -160,26 +160,48 @@ impl ErrorName {
     pub fn advice(self) -> &'static str {
         match self {
             Self::InvalidRequest => "The request is wrong; mend every problem that is listed.",
-            Self::PolicyUnavailable => "No budget policy could be read; nothing was sent. Apply one with `cost-sentry policy apply`, then try again.",
+            Self::PolicyUnavailable => {
+                "No budget policy could be read; nothing was sent. Apply one with `cost-sentry policy apply`, then try again."
+            }
             Self::LedgerUnavailable => "The budget ledger did not answer, so the workflow stopped. Try again later.",
             Self::LedgerContended => "Too many requests wanted the same budget at once, so this one stopped. Try again.",
-            Self::ContractViolation => "A step received data that no step writes; this is a defect or a reused execution id. Report it with the requestId.",
+            Self::ContractViolation => {
+                "A step received data that no step writes; this is a defect or a reused execution id. Report it with the requestId."
+            }
             Self::NoPrice => "A dollar budget applies and the model has no price; nothing was sent. Add the price to the policy.",
             Self::NoBudget => "No enforced budget applies to this request; nothing was sent. Add a budget to the policy.",
-            Self::TooManyBudgets => "More budgets apply than one request can hold on; nothing was sent. Narrow their `match` in the policy.",
+            Self::TooManyBudgets => {
+                "More budgets apply than one request can hold on; nothing was sent. Narrow their `match` in the policy."
+            }
             Self::UnknownModel => "The policy no longer knows this model; nothing was sent. Choose another one.",
-            Self::DeadlineExceeded => "Too little time was left before the execution's end, so the model was not called. Start a new execution.",
-            Self::InvocationUncertain => "Another execution with this id has sent the call, or may have; this one moved nothing. Look at the other execution.",
+            Self::DeadlineExceeded => {
+                "Too little time was left before the execution's end, so the model was not called. Start a new execution."
+            }
+            Self::InvocationUncertain => {
+                "Another execution with this id has sent the call, or may have; this one moved nothing. Look at the other execution."
+            }
             Self::LeaseLost => "What was held had been released before the call; nothing was sent. Start a new execution.",
-            Self::ModelThrottled => "Bedrock throttled the call every time; nothing was billed. Try again later, or raise the Bedrock quota.",
+            Self::ModelThrottled => {
+                "Bedrock throttled the call every time; nothing was billed. Try again later, or raise the Bedrock quota."
+            }
             Self::ModelNotReady => "The model was not ready; nothing was billed. Try again later.",
             Self::ModelUnreachable => "No connection to Bedrock could be opened; nothing was billed. Check the network and the endpoint.",
-            Self::ModelRejectedRequest => "Bedrock refused the request as invalid; nothing was billed. Check the prompt against the model's rules.",
-            Self::ModelAccessDenied => "Bedrock denied access to the model; nothing was billed. Check model access and the function's role.",
+            Self::ModelRejectedRequest => {
+                "Bedrock refused the request as invalid; nothing was billed. Check the prompt against the model's rules."
+            }
+            Self::ModelAccessDenied => {
+                "Bedrock denied access to the model; nothing was billed. Check model access and the function's role."
+            }
             Self::ModelNotFound => "Bedrock does not know this model here; nothing was billed. Check the model id and the region.",
-            Self::ModelTimedOut => "The model did not answer in time; the call may be billed, so its hold stays charged. Ask for fewer tokens.",
-            Self::ModelFailed => "Bedrock failed after the call was sent; it may be billed, so its hold stays charged. Try again with a new execution.",
-            Self::ModelConnectionLost => "The connection broke after the call was sent; it may be billed, so its hold stays charged. Try again with a new execution.",
+            Self::ModelTimedOut => {
+                "The model did not answer in time; the call may be billed, so its hold stays charged. Ask for fewer tokens."
+            }
+            Self::ModelFailed => {
+                "Bedrock failed after the call was sent; it may be billed, so its hold stays charged. Try again with a new execution."
+            }
+            Self::ModelConnectionLost => {
+                "The connection broke after the call was sent; it may be billed, so its hold stays charged. Try again with a new execution."
+            }
             Self::MetricsUnavailable => "CloudWatch did not take the metrics; the ledger is not affected.",
             Self::StepMalfunction => "A step of the workflow crashed or ran out of time. Look for its log with the requestId.",
         }

@@ -13,9 +13,8 @@ use serde_json::{Value, json};
 /// The line for a finished request.
 pub fn log_line(document: &Document, record: &Record) -> Value {
     let reservation = record.reservation.as_ref();
-    let model = document.model.as_ref().map(|model| {
-        json!({ "name": record.model_name, "requested": model.requested, "modelId": model.model_id })
-    });
+    let model =
+        document.model.as_ref().map(|model| json!({ "name": record.model_name, "requested": model.requested, "modelId": model.model_id }));
     json!({
         "event": "request",
         "outcome": document.outcome,

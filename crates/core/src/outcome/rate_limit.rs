@@ -157,9 +157,7 @@ fn reason(charge: &Charge, amount: &UnitCharge, standing: Standing) -> Option<St
     match standing {
         Standing::Fits => None,
         _ if amount.never_fits() => Some(format!("the request asks for {asked} {word}, more than the whole limit of {limit}")),
-        _ if amount.fits_without_held() => {
-            Some(format!("{asked} {word} asked, {left} of {limit} left; requests in flight hold the rest"))
-        }
+        _ if amount.fits_without_held() => Some(format!("{asked} {word} asked, {left} of {limit} left; requests in flight hold the rest")),
         _ => Some(format!("{asked} {word} asked, {left} of {limit} left until {}", charge.resets_at())),
     }
 }

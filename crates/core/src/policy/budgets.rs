@@ -18,12 +18,15 @@ const FIELDS: [&str; 9] = ["id", "name", "limit", "window", "timeZone", "resetDa
 const KEY_EXPECTED: &str = "`model`, `modelId`, `underlying`, a known tag, or a tag that `tags` names";
 const NAME_EXPECTED: &str = "a name of 1 to 64 letters, digits and - . _ that starts with a letter or a digit";
 
-pub(super) fn parse(
-    problems: &mut Problems,
-    at: &At<'_>,
-    tags: &BTreeMap<String, TagRule>,
-    models: &BTreeMap<String, ModelEntry>,
-) -> Vec<Budget> {
+/// The names that a budget's `match` and `per` may use.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub tags: &'a BTreeMap<String, TagRule>,
+    pub models: &'a BTreeMap<String, ModelEntry>,
+    pub model_ids: &'a BTreeSet<String>,
+}
+
+pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Vec<Budget> {
     let Some(items) = at.items() else {
         problems.add(&at.pointer, "a list of budgets");
         return Vec::new();
@@ -31,7 +34,7 @@ pub(super) fn parse(
     let mut budgets = Vec::new();
     let mut seen = BTreeSet::new();
     for item in &items {
-        if let Some(budget) = budget(problems, item, tags, models) {
+        if let Some(budget) = budget(problems, item, names) {
             for word in BTreeSet::from([&budget.id, &budget.name]) {
                 if !seen.insert(word.clone()) {
                     problems.add(item.child("name"), "a name and an id that no other budget has");
@@ -40,7 +43,7 @@ pub(super) fn parse(
             budgets.push((item.pointer.clone(), budget));
         }
     }
-    check_scopes(problems, &budgets, tags);
+    check_scopes(problems, &budgets, names.tags);
     let always = budgets.iter().filter(|(_, budget)| budget.matching.is_empty()).count();
     if always > BUDGETS_PER_REQUEST {
         problems.add(&at.pointer, format!("at most {BUDGETS_PER_REQUEST} budgets that apply to the same request"));
@@ -48,7 +51,7 @@ pub(super) fn parse(
     budgets.into_iter().map(|(_, budget)| budget).collect()
 }
 
-fn budget(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>, models: &BTreeMap<String, ModelEntry>) -> Option<Budget> {
+fn budget(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Option<Budget> {
     let known: Vec<&str> = FIELDS.into_iter().chain(["mode"]).collect();
     if !problems.object(at, &known) {
         return None;
@@ -61,8 +64,8 @@ fn budget(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>
         None => Vec::new(),
     };
     let window = window(problems, at);
-    let matching = at.get("match").map(|field| matching(problems, &field, tags, models)).unwrap_or_default();
-    let per = at.get("per").map(|field| per(problems, &field, tags)).unwrap_or_default();
+    let matching = at.get("match").map(|field| matching(problems, &field, names)).unwrap_or_default();
+    let per = at.get("per").map(|field| per(problems, &field, names.tags)).unwrap_or_default();
     let words = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
     let mode = at.get("mode").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
     let name = name?;
@@ -113,7 +116,14 @@ fn limits(problems: &mut Problems, at: &At<'_>) -> Vec<Limit> {
 fn window(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
     match (at.get("window"), at.get("period")) {
         (Some(field), None) => calendar(problems, at, &field),
-        (None, Some(field)) => period(problems, &field),
+        (None, Some(field)) => {
+            for name in ["timeZone", "resetDay"] {
+                if let Some(field) = at.get(name) {
+                    problems.add(field.pointer, format!("no `{name}` beside `period`, whose instants have their own offsets"));
+                }
+            }
+            period(problems, &field)
+        }
         _ => {
             problems.add(at.child("window"), "either `window` (minute, hour, day, week or month) or `period` with `from` and `until`");
             None
@@ -173,12 +183,7 @@ fn period(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
     }
 }
 
-fn matching(
-    problems: &mut Problems,
-    at: &At<'_>,
-    tags: &BTreeMap<String, TagRule>,
-    models: &BTreeMap<String, ModelEntry>,
-) -> BTreeMap<String, BTreeSet<String>> {
+fn matching(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> BTreeMap<String, BTreeSet<String>> {
     let Some(fields) = at.fields() else {
         problems.add(&at.pointer, "an object of keys (`model`, `modelId`, `underlying`, or a tag) and the values that match");
         return BTreeMap::new();
@@ -192,14 +197,14 @@ fn matching(
         let mut values = BTreeSet::new();
         for item in items {
             let Some(value) = tag_value(problems, &item) else { continue };
-            let value = tags.get(key).and_then(|rule| rule.accept(&value)).unwrap_or(value);
-            if !can_occur(key, &value, tags, models) {
+            let value = names.tags.get(key).and_then(|rule| rule.accept(&value)).unwrap_or(value);
+            if !can_occur(key, &value, names) {
                 problems
                     .add(&item.pointer, format!("a value that `{key}` can have: this one never matches, so the budget would never count"));
             }
             values.insert(value);
         }
-        if !is_key(key, tags) {
+        if !is_key(key, names.tags) {
             problems.add(&field.pointer, KEY_EXPECTED);
         }
         matching.insert(key.to_owned(), values);
@@ -212,11 +217,11 @@ fn is_key(key: &str, tags: &BTreeMap<String, TagRule>) -> bool {
 }
 
 /// A misspelt value in a `match` would switch a budget off without a word.
-fn can_occur(key: &str, value: &str, tags: &BTreeMap<String, TagRule>, models: &BTreeMap<String, ModelEntry>) -> bool {
+fn can_occur(key: &str, value: &str, names: Names<'_>) -> bool {
     match key {
-        "model" => models.contains_key(value),
+        "model" => names.models.contains_key(value) || names.model_ids.contains(value),
         "modelId" | "underlying" => true,
-        tag => tags.get(tag).is_none_or(|rule| rule.accept(value).is_some()),
+        tag => names.tags.get(tag).is_none_or(|rule| rule.accept(value).is_some()),
     }
 }
 
@@ -249,7 +254,8 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         }
         let encloses = |outer: &Budget| {
             let wider = outer.matching.iter().all(|(key, values)| budget.matching.get(key).is_some_and(|inner| inner.is_subset(values)));
-            outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider
+            let lasts = matches!(outer.window, WindowSpec::Calendar(_)) || matches!(budget.window, WindowSpec::Period(_));
+            outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider && lasts
         };
         if !budgets.iter().any(|(_, outer)| encloses(outer)) {
             let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";

@@ -37,12 +37,27 @@ pub struct PriceOverride {
     pub prices: Prices,
 }
 
+/// The ids that a policy may name: the shipped catalog's, and newer ones that the policy gives a price.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub catalog: &'static Catalog,
+    pub prices: &'a [PriceOverride],
+}
+
+impl Known<'_> {
+    fn has(self, id: &str) -> bool {
+        let in_catalog = || self.catalog.capabilities(self.catalog.underlying(id)).is_some();
+        ModelId::parse(id).is_ok() && (in_catalog() || self.prices.iter().any(|price| price.id == id))
+    }
+}
+
 const PROFILE_EXPECTED: &str =
     "an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID";
-const ID_EXPECTED: &str = "the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`";
+const ID_EXPECTED: &str =
+    "the id of a foundation model or a system profile that the catalog knows, such as `us.amazon.nova-lite-v1:0`, or that `prices` prices";
 const NAME_EXPECTED: &str = "a name of 1 to 64 lower-case letters, digits and - . _ : that starts with a letter or a digit";
 
-pub(super) fn parse(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> BTreeMap<String, ModelEntry> {
+pub(super) fn parse(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> BTreeMap<String, ModelEntry> {
     let Some(fields) = at.fields() else {
         problems.add(&at.pointer, "an object of models by name");
         return BTreeMap::new();
@@ -55,7 +70,7 @@ pub(super) fn parse(problems: &mut Problems, at: &At<'_>, catalog: &'static Cata
         if !is_name(name) {
             problems.add(&field.pointer, NAME_EXPECTED);
         }
-        if let Some(entry) = entry(problems, &field, catalog) {
+        if let Some(entry) = entry(problems, &field, known) {
             models.insert(name.to_owned(), entry);
         }
     }
@@ -67,7 +82,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= 64 && name.bytes().all(allowed) && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
-fn entry(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> Option<ModelEntry> {
+fn entry(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> Option<ModelEntry> {
     if !problems.object(at, &["id", "profile", "source", "tags", "maxTokens"]) {
         return None;
     }
@@ -81,23 +96,23 @@ fn entry(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> Opt
     });
     let (model_id, billed_id, model_metric) = match (at.get("id"), at.get("profile")) {
         (Some(field), None) => {
-            let id = known_id(problems, &field, catalog)?;
+            let id = known_id(problems, &field, known)?;
             if let Some(source) = at.get("source") {
                 problems.add(source.pointer, "no `source` beside an `id`: it names the model of an application profile");
             }
             (id.clone(), id.clone(), id)
         }
-        (None, Some(field)) => profile(problems, at, &field, catalog)?,
+        (None, Some(field)) => profile(problems, at, &field, known)?,
         _ => {
             problems.add(&at.pointer, "either `id` (a model or system profile), or `profile` (an ARN) with `source`");
             return None;
         }
     };
-    let underlying = catalog.underlying(&billed_id).to_owned();
+    let underlying = known.catalog.underlying(&billed_id).to_owned();
     Some(ModelEntry { model_id, billed_id, underlying, model_metric, tags, max_tokens })
 }
 
-fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, catalog: &'static Catalog) -> Option<(String, String, String)> {
+fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, known: Known<'_>) -> Option<(String, String, String)> {
     let arn = problems.string(at, PROFILE_EXPECTED)?;
     let (metric, default_source) = match profile_arn(arn) {
         Some(ProfileArn::Application(id)) => (id.to_owned(), None),
@@ -108,8 +123,8 @@ fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, catalog: &'stat
         }
     };
     let source = match (entry.get("source"), default_source) {
-        (Some(field), _) => known_id(problems, &field, catalog)?,
-        (None, Some(source)) if is_known(&source, catalog) => source,
+        (Some(field), _) => known_id(problems, &field, known)?,
+        (None, Some(source)) if known.has(&source) => source,
         (None, Some(_)) => {
             problems.add(&at.pointer, "a system profile that the catalog knows, or `source` with the id that it stands for");
             return None;
@@ -122,25 +137,21 @@ fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, catalog: &'stat
     Some((arn.to_owned(), source, metric))
 }
 
-fn known_id(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> Option<String> {
+fn known_id(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> Option<String> {
     let id = problems.string(at, ID_EXPECTED)?;
-    let known = is_known(id, catalog);
-    if !known {
+    let found = known.has(id);
+    if !found {
         problems.add(&at.pointer, ID_EXPECTED);
     }
-    known.then(|| id.to_owned())
+    found.then(|| id.to_owned())
 }
 
-fn is_known(id: &str, catalog: &Catalog) -> bool {
-    ModelId::parse(id).is_ok() && catalog.capabilities(catalog.underlying(id)).is_some()
-}
-
-pub(super) fn ids(problems: &mut Problems, at: &At<'_>, catalog: &'static Catalog) -> BTreeSet<String> {
+pub(super) fn ids(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> BTreeSet<String> {
     let Some(items) = at.items() else {
         problems.add(&at.pointer, "a list of full model ids that requests may name");
         return BTreeSet::new();
     };
-    items.iter().filter_map(|item| known_id(problems, item, catalog)).collect()
+    items.iter().filter_map(|item| known_id(problems, item, known)).collect()
 }
 
 pub(super) fn prices(problems: &mut Problems, at: &At<'_>) -> Vec<PriceOverride> {

@@ -61,6 +61,16 @@ pub(super) fn tags(problems: &mut Problems, at: &At<'_>) -> BTreeMap<String, Tag
         problems.add(&at.pointer, "an object of tag names, each `open` or an object with `allow`");
         return BTreeMap::new();
     };
+    for (name, field) in &fields {
+        if !tags::is_name(name) {
+            problems.add(&field.pointer, "a tag's name, spelt as requests spell it, and none that the workflow sets itself");
+        } else if !tags::KNOWN.contains(name)
+            && crate::problem::nearest(name, &tags::KNOWN).is_some_and(|near| tags::looks_like(name, near))
+        {
+            problems
+                .add(&field.pointer, "a tag of your own whose name is not nearly that of `applicationId`, `costCenter` or `environment`");
+        }
+    }
     fields.into_iter().map(|(name, field)| (name.to_owned(), rule(problems, &field))).collect()
 }
 
@@ -93,6 +103,7 @@ fn rule(problems: &mut Problems, at: &At<'_>) -> TagRule {
         };
         for (name, field) in fields {
             match field.value.as_str() {
+                Some(_) if allow.contains(name) => problems.add(field.pointer, "a spelling that is not itself under `allow`"),
                 Some(value) if allow.contains(value) => {
                     synonyms.insert(name.to_owned(), value.to_owned());
                 }

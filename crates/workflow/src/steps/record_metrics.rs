@@ -6,7 +6,7 @@ use crate::error::{ErrorName, Thrown};
 use crate::ledger::{Driven, drive, drive_stored};
 use crate::log_line::log_line;
 use crate::metrics;
-use crate::payload::{self, Context, Decision, Ended, Failure, FailedEnd, Interrupted, Pending, Record};
+use crate::payload::{self, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
 use crate::steps::invoke_model::closing;
@@ -109,4 +109,3 @@ fn never_read(failure: Failure, now: Timestamp) -> (Document, Record) {
     let context = Context { started_at: now, deadline: now, durations_ms: BTreeMap::new() };
     (document, Record { decision: Decision::Undecided, context, reservation: None, model_name: None, pending: None })
 }
-

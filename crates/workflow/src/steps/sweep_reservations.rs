@@ -70,7 +70,11 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
                     Driven::Stands(closed) => {
                         ended += 1;
                         let uncertain = closed.state == State::Uncertain;
-                        if uncertain { swept.uncertain += 1 } else { swept.released += 1 }
+                        if uncertain {
+                            swept.uncertain += 1
+                        } else {
+                            swept.released += 1
+                        }
                         self.log.line(&json!({
                             "event": "swept", "requestId": closed.request_id(), "state": closed.state, "tags": closed.tags,
                         }));

@@ -8,6 +8,7 @@ use crate::payload::{self, Context, Rejected, Start, Validated};
 use crate::policy_cache::PolicyCache;
 use crate::ports::{Edge, Log, PolicyStore};
 use crate::time_outs;
+use cost_sentry_core::outcome::MAX_CAUSE_BYTES;
 use cost_sentry_core::problem::{Problem, Problems};
 use cost_sentry_core::request::{Origin, validate};
 use jiff::Timestamp;
@@ -50,19 +51,25 @@ impl<S: PolicyStore, L: Log, E: Edge> ValidateAndSetContext<S, L, E> {
     }
 }
 
-/// The rejection as the client gets it: every problem up to fifty, with its pointer and what was expected there.
+/// The rejection as the client gets it: every problem up to fifty, with its pointer and what was expected there, in at most
+/// [`MAX_CAUSE_BYTES`].
 fn rejection(request_id: &str, problems: Problems) -> String {
     let found = problems.len();
     let mut listed: Vec<Problem> = problems.into_vec();
     listed.truncate(PROBLEMS_LISTED);
-    json!({
-        "error": ErrorName::InvalidRequest.name(),
-        "message": format!("the request has {found} problem{}", if found == 1 { "" } else { "s" }),
-        "requestId": request_id,
-        "problems": listed,
-        "problemsNotListed": found - found.min(PROBLEMS_LISTED),
-    })
-    .to_string()
+    loop {
+        let text = json!({
+            "error": ErrorName::InvalidRequest.name(),
+            "message": format!("the request has {found} problem{}", if found == 1 { "" } else { "s" }),
+            "requestId": request_id,
+            "problems": listed,
+            "problemsNotListed": found.saturating_sub(listed.len()),
+        })
+        .to_string();
+        if text.len() <= MAX_CAUSE_BYTES || listed.pop().is_none() {
+            return text;
+        }
+    }
 }
 
 /// One invalid request in the Embedded Metric Format: the workflow ends here, so no later step can count it.
