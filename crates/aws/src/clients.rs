@@ -52,9 +52,7 @@ impl Clients {
     pub async fn with_http_client(config: &Config, endpoints: Endpoints, http_client: SharedHttpClient) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client);
         if endpoints.dummy_credentials {
-            loader = loader
-                .region(Region::new("us-east-1"))
-                .credentials_provider(Credentials::new("local", "local", None, None, "local"));
+            loader = loader.region(Region::new("us-east-1")).credentials_provider(Credentials::new("local", "local", None, None, "local"));
         }
         Self { shared: loader.load().await, endpoints, converse_timeout: config.converse_timeout }
     }

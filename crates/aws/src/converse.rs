@@ -3,7 +3,7 @@
 use aws_sdk_bedrockruntime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_bedrockruntime::operation::converse::{ConverseError, ConverseOutput};
 use aws_sdk_bedrockruntime::types::{
-    CacheTtl, ContentBlock, ConversationRole, ConverseTokensRequest, CountTokensInput, InferenceConfiguration, Message,
+    CacheDetail, CacheTtl, ContentBlock, ConversationRole, ConverseTokensRequest, CountTokensInput, InferenceConfiguration, Message,
     SystemContentBlock, TokenUsage,
 };
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -124,8 +124,8 @@ fn answer(output: ConverseOutput) -> Answer {
 /// A usage with a figure below zero is none: better uncertain than wrong.
 fn usage(reported: &TokenUsage) -> Option<Usage> {
     let tokens = |count: i32| u64::try_from(count).ok().map(Tokens);
-    let for_an_hour = |detail: &&aws_sdk_bedrockruntime::types::CacheDetail| *detail.ttl() == CacheTtl::OneHour;
-    let hour: i32 = reported.cache_details().iter().filter(for_an_hour).map(|detail| detail.input_tokens()).fold(0, i32::saturating_add);
+    let for_an_hour = |detail: &&CacheDetail| *detail.ttl() == CacheTtl::OneHour;
+    let hour: i32 = reported.cache_details().iter().filter(for_an_hour).map(CacheDetail::input_tokens).fold(0, i32::saturating_add);
     Some(Usage {
         input: tokens(reported.input_tokens())?,
         output: tokens(reported.output_tokens())?,

@@ -61,10 +61,7 @@ impl DynamoDbLedger {
             for (name, value) in transaction::condition_values(version) {
                 request = request.expression_attribute_values(name, value);
             }
-            let error = match request.send().await {
-                Ok(_) => return Ok(None),
-                Err(error) => error,
-            };
+            let Err(error) = request.send().await else { return Ok(None) };
             match error.as_service_error() {
                 Some(service) if service.is_transaction_conflict_exception() => patience(attempt).await,
                 Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed)) => {
@@ -100,7 +97,13 @@ impl DynamoDbLedger {
         Ok(items)
     }
 
-    async fn query_keys(&self, index: &str, partition: (&str, String), range: (&str, i64, i64), most: usize) -> Result<Vec<String>, LedgerError> {
+    async fn query_keys(
+        &self,
+        index: &str,
+        partition: (&str, String),
+        range: (&str, i64, i64),
+        most: usize,
+    ) -> Result<Vec<String>, LedgerError> {
         let (partition_name, partition_value) = partition;
         let (range_name, from, until) = range;
         let mut keys = Vec::new();
@@ -168,7 +171,9 @@ impl Ledger for DynamoDbLedger {
             None => Ok(Created::Created),
             Some(Cancelled::Reservation(Some(stored))) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
             Some(Cancelled::Reservation(None)) => Err(LedgerError::Unreadable("a refused write without its item".to_owned())),
-            Some(Cancelled::Counters(items)) => Ok(Created::NoRoom(items.into_iter().map(|(key, item)| (key, item::figures(&item))).collect())),
+            Some(Cancelled::Counters(items)) => {
+                Ok(Created::NoRoom(items.into_iter().map(|(key, item)| (key, item::figures(&item))).collect()))
+            }
         }
     }
 
@@ -222,6 +227,7 @@ where
     LedgerError::Unavailable(Box::new(error))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn unreadable(error: ItemError) -> LedgerError {
     LedgerError::Unreadable(error.to_string())
 }

@@ -35,7 +35,9 @@ impl<G: Log> Metrics for CloudWatch<G> {
                 request.send().await.map(|_| ()).map_err(|error| MetricsError(Box::new(error)))
             }
             Self::Embedded(log) => {
-                points.iter().for_each(|point| log.line(&embedded(point, at)));
+                for point in points {
+                    log.line(&embedded(point, at));
+                }
                 Ok(())
             }
         }

@@ -37,7 +37,9 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Check a policy, store it under its version, and make it the current one.
-    #[command(after_help = "Example:\n  cost-sentry policy apply my-policy.yaml\n  cost-sentry policy apply my-policy.yaml --table cost-sentry-ledger")]
+    #[command(
+        after_help = "Example:\n  cost-sentry policy apply my-policy.yaml\n  cost-sentry policy apply my-policy.yaml --table cost-sentry-ledger"
+    )]
     Apply(Apply),
 }
 

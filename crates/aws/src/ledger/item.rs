@@ -5,18 +5,18 @@
 //! | `pk` | `R#<requestId>` |
 //! | `s`, `v` | state's first two letters, version |
 //! | `ci`, `h`, `p` | claim id, request hash, policy version |
-//! | `at`, `ts` | decided at, execution's start (microseconds since 1970) |
+//! | `ts` | the execution's start (microseconds since 1970) |
 //! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0), amounts: unit, limit, hold, committed, used, uncertain |
 //! | `es` | estimate: input, counted (1 or 0), `max_tokens` |
 //! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
 //! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
 //! | `t` | tags |
 //! | `lm` | largest `max_tokens`, on a refusal for good |
-//! | `leasePartition`, `leaseEnd` | while open: the lease index |
-//! | `dayPartition`, `decidedAt` | the day index |
+//! | `leasePartition`, `leaseEnd` | the lease index, which an item without the partition is not in: only while open (microseconds) |
+//! | `dayPartition`, `decidedAt` | the day index (microseconds) |
 //! | `expiresAt` | for DynamoDB's time to live |
 //!
-//! A counter has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
+//! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
 
 use crate::table::{PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -67,7 +67,6 @@ struct Stored {
     ci: Option<String>,
     h: String,
     p: String,
-    at: i64,
     ts: i64,
     ch: Vec<StoredCharge>,
     es: (u64, u8, u64),
@@ -81,7 +80,10 @@ struct Stored {
     t: TagValues,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     lm: Option<u64>,
-    le: i64,
+    #[serde(rename = "leaseEnd")]
+    lease_end: i64,
+    #[serde(rename = "decidedAt")]
+    decided_at: i64,
 }
 
 const UNITS: [(Unit, &str); 5] =
@@ -107,8 +109,8 @@ pub(super) fn figure_attribute(figure: char, unit: Unit) -> String {
 }
 
 /// When a counter may be deleted, in seconds since 1970.
-pub(super) fn counter_expiry(span: Span) -> i64 {
-    span.end.as_second().saturating_add(COUNTER_DAYS * DAY_SECONDS)
+pub(super) fn counter_expiry(window_end: Timestamp) -> i64 {
+    window_end.as_second().saturating_add(COUNTER_DAYS * DAY_SECONDS)
 }
 
 /// A partition of the day index.
@@ -131,16 +133,15 @@ pub(super) fn figures(item: &Item) -> CounterFigures {
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
 }
 
-/// Which partition of an index an id falls in: from the id's last hexadecimal digit, so that it never changes.
+/// Which partition of an index an id falls in: from its bytes alone, so that it never changes.
 fn partition(request_id: &str) -> u64 {
     request_id.bytes().map(u64::from).fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte)) % PARTITIONS
 }
 
 /// The stored form of a reservation.
 pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
-    let usage = reservation.usage.map(|usage| {
-        (usage.input.0, usage.output.0, usage.cache_read.0, usage.cache_write.0, usage.cache_write_1h.0)
-    });
+    let usage =
+        reservation.usage.map(|usage| (usage.input.0, usage.output.0, usage.cache_read.0, usage.cache_write.0, usage.cache_write_1h.0));
     let stored = Stored {
         pk: reservation_key(reservation.request_id()),
         s: STATES.iter().find(|(state, _)| *state == reservation.state).map(|(_, word)| (*word).to_owned()).unwrap_or_default(),
@@ -148,7 +149,6 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
         ci: reservation.claim_id.as_ref().map(|claim| claim.0.clone()),
         h: reservation.request_hash.clone(),
         p: reservation.policy_version.clone(),
-        at: reservation.held_at.as_microsecond(),
         ts: reservation.tags.timestamp.parse::<Timestamp>().map_err(|_| ItemError::Value("ts"))?.as_microsecond(),
         ch: reservation.charges.iter().map(stored_charge).collect(),
         es: (reservation.estimate.input.0, u8::from(reservation.estimate.bound == Bound::CountTokens), reservation.estimate.max_tokens.0),
@@ -158,20 +158,19 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
         m: stored_model(&reservation.model),
         t: reservation.tags.values.clone(),
         lm: reservation.largest_max_tokens.map(|tokens| tokens.0),
-        le: reservation.lease_end.as_microsecond(),
+        lease_end: reservation.lease_end.as_microsecond(),
+        decided_at: reservation.held_at.as_microsecond(),
     };
     let mut item: Item = serde_dynamo::aws_sdk_dynamodb_1::to_item(stored)?;
-    let number = |value: i64| AttributeValue::N(value.to_string());
     let partition = partition(reservation.request_id());
     if reservation.state.is_open() {
         item.insert("leasePartition".to_owned(), AttributeValue::S(lease_partition_name(partition)));
-        item.insert("leaseEnd".to_owned(), number(reservation.lease_end.as_second()));
     }
     let day = reservation.held_at.to_zoned(TimeZone::UTC).date();
     item.insert("dayPartition".to_owned(), AttributeValue::S(day_partition(day, partition)));
-    item.insert("decidedAt".to_owned(), number(reservation.held_at.as_second()));
     let last = reservation.charges.iter().map(|charge| charge.span.end).max().unwrap_or(reservation.held_at).max(reservation.held_at);
-    item.insert("expiresAt".to_owned(), number(last.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS)));
+    let expires = last.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS);
+    item.insert("expiresAt".to_owned(), AttributeValue::N(expires.to_string()));
     Ok(item)
 }
 
@@ -201,7 +200,9 @@ fn stored_model(model: &ResolvedModel) -> (String, String, String, String, Strin
     )
 }
 
-fn model_from((requested, name, model_id, billed_id, underlying, metric): (String, String, String, String, String, String)) -> Option<ResolvedModel> {
+fn model_from(
+    (requested, name, model_id, billed_id, underlying, metric): (String, String, String, String, String, String),
+) -> Option<ResolvedModel> {
     let name = like(name, &requested);
     let model_id = like(model_id, &requested);
     let billed_id = like(billed_id, &model_id);
@@ -244,9 +245,18 @@ fn charge_from((budget, name, window, start, end, scope, shadow, amounts): Store
         window,
         span: Span { start: time(start)?, end: time(end)? },
         scope,
-        mode: if shadow == 1 { Mode::Shadow } else { Mode::Enforce },
+        mode: flag(shadow, "ch", Mode::Enforce, Mode::Shadow)?,
         amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
     })
+}
+
+/// What a stored 0 or 1 stands for.
+fn flag<T>(stored: u8, name: &'static str, zero: T, one: T) -> Result<T, ItemError> {
+    match stored {
+        0 => Ok(zero),
+        1 => Ok(one),
+        _ => Err(ItemError::Value(name)),
+    }
 }
 
 /// The reservation of a stored item.
@@ -255,15 +265,15 @@ pub fn reservation_from(item: &Item) -> Result<Reservation, ItemError> {
     let time = |micros, name| Timestamp::from_microsecond(micros).map_err(|_| ItemError::Value(name));
     let model = model_from(stored.m).ok_or(ItemError::Value("m"))?;
     let (input, counted, max_tokens) = stored.es;
-    let bound = if counted == 1 { Bound::CountTokens } else { Bound::Bytes };
+    let bound = flag(counted, "es", Bound::Bytes, Bound::CountTokens)?;
     Ok(Reservation {
         state: STATES.iter().find(|(_, word)| *word == stored.s).map(|(state, _)| *state).ok_or(ItemError::Value("s"))?,
         version: stored.v,
         claim_id: stored.ci.map(ClaimId),
-        lease_end: time(stored.le, "le")?,
+        lease_end: time(stored.lease_end, "leaseEnd")?,
         request_hash: stored.h,
         policy_version: stored.p,
-        held_at: time(stored.at, "at")?,
+        held_at: time(stored.decided_at, "decidedAt")?,
         charges: stored.ch.into_iter().map(charge_from).collect::<Result<_, _>>()?,
         prices: stored.pr,
         estimate: Estimate { input: Tokens(input), bound, max_tokens: Tokens(max_tokens) },

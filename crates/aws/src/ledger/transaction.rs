@@ -5,6 +5,7 @@
 
 use super::item::{self, Item};
 use super::{DynamoDbLedger, reservation_item, unavailable, unreadable};
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
@@ -46,8 +47,8 @@ pub(super) fn condition_values(version: Option<u64>) -> Vec<(String, AttributeVa
     version.map(|version| (":version".to_owned(), number(version))).into_iter().collect()
 }
 
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
+fn number(value: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(value.into().to_string())
 }
 
 /// One counter's update: all its units in one expression, since a transaction takes no item twice.
@@ -68,7 +69,7 @@ impl CounterUpdate {
         request
     }
 
-    fn into_transaction(self, table: &str, key: &CounterKey) -> Option<TransactWriteItem> {
+    fn into_transaction(self, table: &str, key: &CounterKey) -> Result<TransactWriteItem, BuildError> {
         let mut update = Update::builder()
             .table_name(table)
             .key("pk", AttributeValue::S(key.as_str().to_owned()))
@@ -78,20 +79,22 @@ impl CounterUpdate {
         for (name, value) in self.values {
             update = update.expression_attribute_values(name, value);
         }
-        Some(TransactWriteItem::builder().update(update.build().ok()?).build())
+        Ok(TransactWriteItem::builder().update(update.build()?).build())
     }
 }
 
-/// What a counter's update depends on, where it is not free to happen.
+/// What a counter's update depends on.
 pub(super) enum Ceiling<'a> {
-    /// The hold: each unit must have room, and the counter lives until this time (epoch seconds).
-    Room { ceilings: &'a BTreeMap<(CounterKey, Unit), u64>, expires: i64 },
+    /// The hold: each unit must have room. Starts the counter where it is not there.
+    Room(&'a BTreeMap<(CounterKey, Unit), u64>),
     /// Any later move: the counter must still exist.
     Exists,
+    /// A shadow's: nothing. Starts the counter where it is not there.
+    Nothing,
 }
 
 /// The counters' updates, one per key, in the order of the keys.
-pub(super) fn updates(deltas: &[CounterDelta], ceiling: Option<&Ceiling<'_>>) -> BTreeMap<CounterKey, CounterUpdate> {
+pub(super) fn updates(deltas: &[CounterDelta], ceiling: &Ceiling<'_>) -> BTreeMap<CounterKey, CounterUpdate> {
     let mut by_key: BTreeMap<CounterKey, Vec<&CounterDelta>> = BTreeMap::new();
     for delta in deltas {
         by_key.entry(delta.key.clone()).or_default().push(delta);
@@ -99,7 +102,7 @@ pub(super) fn updates(deltas: &[CounterDelta], ceiling: Option<&Ceiling<'_>>) ->
     by_key.into_iter().map(|(key, deltas)| (key, update(&deltas, ceiling))).collect()
 }
 
-fn update(deltas: &[&CounterDelta], ceiling: Option<&Ceiling<'_>>) -> CounterUpdate {
+fn update(deltas: &[&CounterDelta], ceiling: &Ceiling<'_>) -> CounterUpdate {
     let (mut adds, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     for delta in deltas {
         let moves = [('c', delta.committed), ('u', delta.used), ('x', delta.uncertain)];
@@ -108,7 +111,7 @@ fn update(deltas: &[&CounterDelta], ceiling: Option<&Ceiling<'_>>) -> CounterUpd
             adds.push(format!("{attribute} :{attribute}"));
             values.push((format!(":{attribute}"), number(amount)));
         }
-        if let Some(Ceiling::Room { ceilings, .. }) = ceiling {
+        if let Ceiling::Room(ceilings) = ceiling {
             let committed = item::figure_attribute('c', delta.unit);
             // Conditions cannot add, so the ceiling was computed before. A hold above its limit never gets here.
             let most = ceilings.get(&(delta.key.clone(), delta.unit)).copied().unwrap_or(0);
@@ -117,36 +120,26 @@ fn update(deltas: &[&CounterDelta], ceiling: Option<&Ceiling<'_>>) -> CounterUpd
         }
     }
     let mut update = format!("ADD {}", adds.join(", "));
-    match ceiling {
-        Some(Ceiling::Room { expires, .. }) => {
+    match (ceiling, deltas.first()) {
+        (Ceiling::Room(_) | Ceiling::Nothing, Some(delta)) => {
             update = format!("SET expiresAt = :expires {update}");
-            values.push((":expires".to_owned(), number(*expires)));
+            values.push((":expires".to_owned(), number(item::counter_expiry(delta.window_end))));
         }
-        Some(Ceiling::Exists) => conditions.push("attribute_exists(pk)".to_owned()),
-        None => {}
+        (Ceiling::Exists, _) => conditions.push("attribute_exists(pk)".to_owned()),
+        (_, None) => {}
     }
     CounterUpdate { update, condition: (!conditions.is_empty()).then(|| conditions.join(" AND ")), values }
 }
 
 impl DynamoDbLedger {
-    /// The hold: the reservation must not exist, every counter must have room.
+    /// The hold: the reservation must not exist, every counter must have room. No hold may be above its limit.
     pub(super) async fn transact_hold(&self, reservation: &Reservation, deltas: &[CounterDelta]) -> Result<Option<Cancelled>, LedgerError> {
         let mut ceilings = BTreeMap::new();
         for charge in reservation.enforced() {
-            for amount in &charge.amounts {
-                let Some(most) = amount.ceiling() else {
-                    return Ok(Some(Cancelled::Counters(Vec::new())));
-                };
-                ceilings.insert((charge.key(), amount.unit), most);
-            }
+            let most = charge.amounts.iter().filter_map(|amount| Some(((charge.key(), amount.unit), amount.ceiling()?)));
+            ceilings.extend(most);
         }
-        let mut updates = BTreeMap::new();
-        for charge in reservation.enforced() {
-            let own: Vec<CounterDelta> = deltas.iter().filter(|delta| delta.key == charge.key()).cloned().collect();
-            let room = Ceiling::Room { ceilings: &ceilings, expires: item::counter_expiry(charge.span) };
-            updates.extend(self::updates(&own, Some(&room)));
-        }
-        self.transact(reservation, None, updates).await
+        self.transact(reservation, None, updates(deltas, &Ceiling::Room(&ceilings))).await
     }
 
     /// Any later transition: the version must be the one decided on. Counters that have expired are left out. The stored item where
@@ -154,7 +147,7 @@ impl DynamoDbLedger {
     pub(super) async fn transact_step(&self, version: u64, step: &Step) -> Result<Option<Option<Item>>, LedgerError> {
         let mut expired: BTreeSet<CounterKey> = BTreeSet::new();
         loop {
-            let mut updates = updates(&step.deltas, Some(&Ceiling::Exists));
+            let mut updates = updates(&step.deltas, &Ceiling::Exists);
             updates.retain(|key, _| !expired.contains(key));
             match self.transact(&step.next, Some(version), updates).await? {
                 None => return Ok(None),
@@ -187,13 +180,13 @@ impl DynamoDbLedger {
         }
         let put = put.build().map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
         let mut actions = vec![TransactWriteItem::builder().put(put).build()];
-        actions.extend(updates.into_iter().filter_map(|(key, update)| update.into_transaction(&self.table, &key)));
+        for (key, update) in updates {
+            actions.push(update.into_transaction(&self.table, &key).map_err(|error| LedgerError::Unavailable(Box::new(error)))?);
+        }
         for attempt in 0..ATTEMPTS {
             // The SDK draws one ClientRequestToken per operation, so that its own retries of it are answered, not applied again.
-            let error = match self.client.transact_write_items().set_transact_items(Some(actions.clone())).send().await {
-                Ok(_) => return Ok(None),
-                Err(error) => error,
-            };
+            let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
+            let Err(error) = request.send().await else { return Ok(None) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     if let Some(cancelled) = read_reasons(cancelled.cancellation_reasons(), &keys) {

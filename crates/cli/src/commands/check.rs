@@ -37,7 +37,8 @@ pub fn check(arguments: &cli::Check) -> Result<u8, Failure> {
 
 fn check_state_machine() -> Findings {
     let problems = state_machine::local().err().unwrap_or_default();
-    let problems: Vec<Problem> = problems.into_iter().map(|problem| Problem { pointer: problem.pointer, expected: problem.message }).collect();
+    let problems: Vec<Problem> =
+        problems.into_iter().map(|problem| Problem { pointer: problem.pointer, expected: problem.message }).collect();
     let problems = document::place(state_machine::FILE, &problems, "");
     Findings { file: "the state machine".to_owned(), problems, warnings: Vec::new() }
 }

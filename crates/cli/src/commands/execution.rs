@@ -52,7 +52,8 @@ pub async fn execute<G>(stack: &Stack, log: G, execution: &Execution, input: Val
 where
     G: Log + Clone + 'static,
 {
-    let machine = state_machine::local()
-        .map_err(|problems| Failure::new(format!("the state machine is broken: {}", problems.first().map(ToString::to_string).unwrap_or_default())))?;
+    let machine = state_machine::local().map_err(|problems| {
+        Failure::new(format!("the state machine is broken: {}", problems.first().map(ToString::to_string).unwrap_or_default()))
+    })?;
     Ok(Box::pin(cost_sentry_asl::run(&machine, execution, input, &stack.tasks(log), &SystemClock, observer)).await)
 }

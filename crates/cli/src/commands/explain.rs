@@ -24,16 +24,19 @@ pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
     let document = read_request(&arguments.request)?;
     let file = policy::load(arguments.policy.policy.as_deref())?;
     let now = Timestamp::now();
-    let (explanation, status) = match validate(&document, &file.policy, Origin { execution_id: "explain", started_at: now, pinned: &TagValues::new() }) {
-        Err(problems) => (json!({ "answer": "REQUEST_REJECTED", "problems": problems.into_vec() }), 2),
-        Ok(request) => {
-            let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
-            let stack = Stack::start(options).await.map_err(stack_failure)?;
-            answer(&stack, &file.policy, &request, now).await?
-        }
-    };
+    let (explanation, status) =
+        match validate(&document, &file.policy, Origin { execution_id: "explain", started_at: now, pinned: &TagValues::new() }) {
+            Err(problems) => (json!({ "answer": "REQUEST_REJECTED", "problems": problems.into_vec() }), 2),
+            Ok(request) => {
+                let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
+                let stack = Stack::start(options).await.map_err(stack_failure)?;
+                answer(&stack, &file.policy, &request, now).await?
+            }
+        };
     let text = if arguments.json { format!("{explanation}\n") } else { show::explanation::text(&explanation) };
-    anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::new(format!("the explanation could not be printed: {error}")))?;
+    anstream::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::new(format!("the explanation could not be printed: {error}")))?;
     Ok(status)
 }
 

@@ -58,7 +58,10 @@ pub fn load(path: Option<&Path>) -> Result<PolicyFile, Failure> {
         Err(problems) => {
             let lines: Vec<String> = problems.iter().map(|problem| format!("{name}:{problem}")).collect();
             let failure = Failure::new(format!("the policy cannot be used:\n  {}", lines.join("\n  ")));
-            Err(failure.hint(format!("cost-sentry check{} shows all of it", path.map(|path| format!(" --policy {}", path.display())).unwrap_or_default())))
+            Err(failure.hint(format!(
+                "cost-sentry check{} shows all of it",
+                path.map(|path| format!(" --policy {}", path.display())).unwrap_or_default()
+            )))
         }
     }
 }
@@ -76,24 +79,23 @@ pub async fn apply_to(store: &DynamoDbPolicyStore, file: &PolicyFile) -> Result<
 /// Runs the command.
 pub async fn apply(arguments: cli::Apply) -> Result<u8, Failure> {
     let file = load(Some(&arguments.policy))?;
-    let (changed, place) = match &arguments.table {
-        Some(table) => {
-            let config = Config::read(|name| if name == TABLE { Some(table.clone()) } else { std::env::var(name).ok() });
-            let config = config.map_err(|error| Failure::from_error(&error))?;
-            let clients = Clients::load(&config, Endpoints::default()).await;
-            let store = DynamoDbPolicyStore::new(clients.dynamodb(), table);
-            let changed = apply_to(&store, &file).await.map_err(|failure| {
-                failure.hint("credentials and region are looked for as the AWS CLI does; the table must exist")
-            })?;
-            (changed, format!("table {table}"))
-        }
-        None => {
-            let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
-            let stack = Stack::start(options).await.map_err(|error| Failure::from_error(&error))?;
-            (apply_to(&stack.policies(), &file).await?, arguments.data.data.display().to_string())
-        }
+    let (changed, place) = if let Some(table) = &arguments.table {
+        (apply_to_table(table, &file).await?, format!("table {table}"))
+    } else {
+        let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
+        let stack = Stack::start(options).await.map_err(super::run::stack_failure)?;
+        (apply_to(&stack.policies(), &file).await?, arguments.data.data.display().to_string())
     };
     let done = if changed { "is now current" } else { "was current already" };
     println!("policy {} ({}) {done} in {place}", file.policy.version, file.name);
     Ok(0)
+}
+
+async fn apply_to_table(table: &str, file: &PolicyFile) -> Result<bool, Failure> {
+    let config = Config::read(|name| if name == TABLE { Some(table.to_owned()) } else { std::env::var(name).ok() });
+    let config = config.map_err(|error| Failure::from_error(&error))?;
+    let clients = Clients::load(&config, Endpoints::default()).await;
+    let store = DynamoDbPolicyStore::new(clients.dynamodb(), table);
+    let applied = apply_to(&store, file).await;
+    applied.map_err(|failure| failure.hint("credentials and region are looked for as the AWS CLI does; the table must exist"))
 }

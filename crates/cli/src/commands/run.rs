@@ -64,7 +64,9 @@ fn outcome(end: &End) -> Result<(Value, u8), Failure> {
             let document = serde_json::from_str(cause).unwrap_or_else(|_| json!({ "error": error, "message": cause }));
             Ok((document, status))
         }
-        End::TimedOut => Err(Failure::new("the execution ran out of time").hint("the books keep what was held; the next run after the lease ends it")),
+        End::TimedOut => {
+            Err(Failure::new("the execution ran out of time").hint("the books keep what was held; the next run after the lease ends it"))
+        }
     }
 }
 
@@ -91,10 +93,13 @@ fn log_file(folder: &Path) -> Result<File, Failure> {
 }
 
 /// The stack's failure with what to do about it.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 pub(super) fn stack_failure(error: StackError) -> Failure {
     let failure = Failure::from_error(&error);
     match error {
-        StackError::DynamoDb(_) => failure.hint("the folder must be writable, and its ledger.sqlite one that this version made; --data DIR names another"),
+        StackError::DynamoDb(_) => {
+            failure.hint("the folder must be writable, and its ledger.sqlite one that this version made; --data DIR names another")
+        }
         StackError::Io { .. } => failure.hint("--data DIR names another folder"),
         StackError::Table(_) | StackError::Config(_) | StackError::RemoteEndpoint { .. } => failure,
     }

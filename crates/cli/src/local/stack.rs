@@ -21,8 +21,7 @@ pub const TABLE: &str = "cost-sentry";
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 
 /// The SDK's own variables for the services that the workflow calls.
-pub const ENDPOINT_VARIABLES: [&str; 3] =
-    ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL_CLOUDWATCH"];
+pub const ENDPOINT_VARIABLES: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL_CLOUDWATCH"];
 
 /// The stack could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +82,8 @@ pub struct Stack {
 impl Stack {
     /// Starts what the environment does not name, and creates the ledger's table where it is not there.
     pub async fn start(options: Options) -> Result<Self, StackError> {
-        let [dynamodb_url, bedrock_url, cloudwatch_url] = ENDPOINT_VARIABLES.map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
+        let [dynamodb_url, bedrock_url, cloudwatch_url] =
+            ENDPOINT_VARIABLES.map(|name| std::env::var(name).ok().filter(|url| !url.is_empty()));
         for (variable, url) in ENDPOINT_VARIABLES.iter().zip([&dynamodb_url, &bedrock_url, &cloudwatch_url]) {
             if url.as_ref().is_some_and(|url| !is_loopback(url)) && !options.allow_remote_endpoints {
                 return Err(StackError::RemoteEndpoint { variable });
@@ -159,7 +159,13 @@ mod tests {
         for own in ["http://127.0.0.1:8000", "http://localhost:8000/x", "http://[::1]:1", "https://localhost"] {
             assert!(is_loopback(own), "{own}");
         }
-        for other in ["http://10.0.0.1", "https://dynamodb.us-east-1.amazonaws.com", "http://localhost.example.com", "http://a@b", "http://127.0.0.1@evil"] {
+        for other in [
+            "http://10.0.0.1",
+            "https://dynamodb.us-east-1.amazonaws.com",
+            "http://localhost.example.com",
+            "http://a@b",
+            "http://127.0.0.1@evil",
+        ] {
             assert!(!is_loopback(other), "{other}");
         }
     }

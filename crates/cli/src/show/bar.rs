@@ -20,7 +20,12 @@ pub fn bar(limit: f64, used: f64, held: f64, uncertain: f64, own: f64) -> String
     cells
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a picture of at most CELLS cells")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a picture of at most CELLS cells"
+)]
 fn cells_of(share: f64, limit: f64) -> usize {
     if share <= 0.0 || limit <= 0.0 {
         return 0;

@@ -36,7 +36,8 @@ fn estimate(explanation: &Value) -> String {
         outcome::word(&model["modelId"]),
         outcome::word(&model["billedId"])
     );
-    let bound = if estimate["inputBound"] == "bytes" { "its bytes in the longest normal form, and the template" } else { "counted by Bedrock" };
+    let bound =
+        if estimate["inputBound"] == "bytes" { "its bytes in the longest normal form, and the template" } else { "counted by Bedrock" };
     text += &format!("input:    at most {} tokens ({bound})\n", estimate["inputTokensAtMost"]);
     text += &format!("output:   at most {} tokens (max_tokens, hidden thinking included)\n", estimate["outputTokensAtMost"]);
     if let Some(cost) = estimate["costUsdAtMost"].as_str() {

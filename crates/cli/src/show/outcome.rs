@@ -84,7 +84,8 @@ pub fn rate_limit(document: &Value) -> String {
             text += &field("retry", &format!("{never}: {fits}"));
         }
         seconds => {
-            let why = if report["retryAfterEstimate"] == "inFlightHolds" { "requests in flight may end by then" } else { "the window ends then" };
+            let why =
+                if report["retryAfterEstimate"] == "inFlightHolds" { "requests in flight may end by then" } else { "the window ends then" };
             text += &field("retry", &format!("after {seconds} s (an estimate: {why})"));
         }
     }
@@ -95,7 +96,13 @@ fn budget_lines(budget: &Value) -> String {
     let number = |name: &str| number(&budget[name]);
     let charged = budget.get("charged").filter(|charged| !charged.is_null());
     let settled = charged.map(self::number);
-    let drawn = bar::bar(number("limit"), number("used") + settled.unwrap_or(0.0), number("held"), number("uncertain"), if settled.is_some() { 0.0 } else { number("charge") });
+    let drawn = bar::bar(
+        number("limit"),
+        number("used") + settled.unwrap_or(0.0),
+        number("held"),
+        number("uncertain"),
+        if settled.is_some() { 0.0 } else { number("charge") },
+    );
     let scope = word(&budget["scope"]);
     let scope = if scope.is_empty() { scope } else { format!(" [{scope}]") };
     let unit = word(&budget["unit"]);

@@ -60,6 +60,8 @@ pub enum Transition {
 pub struct CounterDelta {
     /// The counter.
     pub key: CounterKey,
+    /// The end of the counter's window: some time after it the counter may be forgotten.
+    pub window_end: Timestamp,
     /// The unit of the amounts.
     pub unit: Unit,
     /// Added to `committed`.
@@ -206,6 +208,7 @@ pub(super) fn hold_deltas<'a>(charges: impl Iterator<Item = &'a Charge>) -> Vec<
         let key = charge.key();
         let delta = |amount: &UnitCharge| CounterDelta {
             key: key.clone(),
+            window_end: charge.span.end,
             unit: amount.unit,
             committed: signed(amount.hold),
             used: 0,
@@ -240,14 +243,11 @@ fn deltas(next: &Reservation, charges: &[&Charge], moves: Moves) -> Vec<CounterD
     if matches!(moves, Moves::None) {
         return Vec::new();
     }
-    let of = |charge: &Charge| {
-        let key = charge.key();
-        charge.amounts.iter().map(move |amount| delta(next, key.clone(), amount, moves)).collect::<Vec<_>>()
-    };
+    let of = |charge: &Charge| charge.amounts.iter().map(|amount| delta(next, charge, amount, moves)).collect::<Vec<_>>();
     charges.iter().flat_map(|charge| of(charge)).collect()
 }
 
-fn delta(next: &Reservation, key: CounterKey, amount: &UnitCharge, moves: Moves) -> CounterDelta {
+fn delta(next: &Reservation, charge: &Charge, amount: &UnitCharge, moves: Moves) -> CounterDelta {
     let hold = signed(amount.hold);
     let (committed, used, uncertain) = match moves {
         Moves::None => (0, 0, 0),
@@ -258,7 +258,7 @@ fn delta(next: &Reservation, key: CounterKey, amount: &UnitCharge, moves: Moves)
         Moves::Doubt => (0, 0, hold),
         Moves::Release { from_uncertain } => (-hold, 0, if from_uncertain { -hold } else { 0 }),
     };
-    CounterDelta { key, unit: amount.unit, committed, used, uncertain }
+    CounterDelta { key: charge.key(), window_end: charge.span.end, unit: amount.unit, committed, used, uncertain }
 }
 
 /// Amounts are bounded far below this by the policy; one that is not counts as the largest.

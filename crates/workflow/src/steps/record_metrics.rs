@@ -39,7 +39,7 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         } else if input.get("request").is_some() {
             self.interrupted(payload::read(input)?).await?
         } else {
-            never_read(payload::read(input)?, now)
+            never_read(&payload::read(input)?, now)
         };
         record.context.took("recordMetrics", now, self.edge.now());
         let points = metrics::points(&document, &record);
@@ -102,7 +102,7 @@ fn may_have_been_billed(reservation: &Reservation) -> bool {
 }
 
 /// `ValidateAndSetContext` failed for good: nobody has read the request, and nothing was held.
-fn never_read(failure: Failure, now: Timestamp) -> (Document, Record) {
+fn never_read(failure: &Failure, now: Timestamp) -> (Document, Record) {
     let name = ErrorName::parse(&failure.error).unwrap_or(ErrorName::StepMalfunction);
     let mut document = Document::new(Outcome::InvocationFailed);
     document.error = Some(payload::error_report(name, false));

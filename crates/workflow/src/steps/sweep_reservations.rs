@@ -71,9 +71,9 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
                         ended += 1;
                         let uncertain = closed.state == State::Uncertain;
                         if uncertain {
-                            swept.uncertain += 1
+                            swept.uncertain += 1;
                         } else {
-                            swept.released += 1
+                            swept.released += 1;
                         }
                         self.log.line(&json!({
                             "event": "swept", "requestId": closed.request_id(), "state": closed.state, "tags": closed.tags,
