@@ -90,7 +90,7 @@ mod tests {
             Config::read(|name| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.clone()))
         };
         let good = read(&[(TABLE, "t")]).unwrap();
-        assert_eq!((good.metrics, good.converse_timeout), (MetricsDelivery::Put, Duration::from_secs(180)));
+        assert_eq!((good.metrics, good.converse_timeout), (MetricsDelivery::Put, Duration::from_mins(3)));
         assert_eq!(read(&[(TABLE, "t"), (METRICS, "emf")]).unwrap().metrics, MetricsDelivery::EmbeddedMetricFormat);
         let bad = read(&[(METRICS, "x"), (CONVERSE_TIMEOUT, "181")]).unwrap_err();
         assert_eq!(bad.problems.len(), 3, "{bad}");

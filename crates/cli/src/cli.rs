@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Budgets in front of every Amazon Bedrock call.
 #[derive(Debug, Parser)]
-#[command(name = "cost-sentry", version, about, long_about = None, propagate_version = true)]
+#[command(name = "cost-sentry", version, about = "Budgets in front of every Amazon Bedrock call", long_about = None, propagate_version = true)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,6 +41,10 @@ pub enum PolicyCommand {
         after_help = "Example:\n  cost-sentry policy apply my-policy.yaml\n  cost-sentry policy apply my-policy.yaml --table cost-sentry-ledger"
     )]
     Apply(Apply),
+    /// Print the JSON Schema of policy files, for editors that complete and check them.
+    #[command(after_help = "Example:\n  cost-sentry policy schema > cost-sentry.schema.json\n\n\
+        and as the first line of a policy beside it:\n  # yaml-language-server: $schema=cost-sentry.schema.json")]
+    Schema,
 }
 
 /// Where the local books are kept.

@@ -9,7 +9,7 @@ mod sweep;
 
 pub use check::Findings;
 pub use execution::{execute, new_execution};
-pub use policy::SHIPPED;
+pub use policy::{SCHEMA, SHIPPED};
 
 use crate::cli::{Cli, Command, PolicyCommand};
 use std::process::ExitCode;
@@ -58,6 +58,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,
+        Command::Policy(PolicyCommand::Schema) => policy::schema(),
         Command::Sweep(arguments) => Box::pin(sweep::sweep(arguments)).await,
     };
     match done {

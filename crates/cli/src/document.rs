@@ -78,8 +78,9 @@ fn start(node: &MarkedYaml<'_>) -> Place {
 
 impl std::fmt::Display for PlacedProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(place) = self.place {
-            write!(f, "{}:{}: ", place.line, place.column)?;
+        match self.place {
+            Some(place) => write!(f, "{}:{}: ", place.line, place.column)?,
+            None => f.write_str(" ")?,
         }
         if !self.pointer.is_empty() {
             write!(f, "{}: ", self.pointer)?;

@@ -147,6 +147,8 @@ fn broken_budgets_are_problems() {
         &[("/window", json!(null)), ("/period", json!({ "from": "2026-11-01" }))],
         &["/budgets/3/period/from", "/budgets/3/period/until"],
     );
+    let period = json!({ "from": "2026-11-01T00:00:00.5Z", "until": "2026-12-01T00:00:00.000001Z" });
+    budget(&[("/window", json!(null)), ("/period", period)], &["/budgets/3/period/from", "/budgets/3/period/until"]);
     budget(&[("/mode", json!("warn")), ("/limits", json!({}))], &["/budgets/3/limits", "/budgets/3/mode"]);
 }
 

@@ -125,11 +125,11 @@ pub fn parse(problems: &mut Problems, at: &At<'_>) -> TagValues {
     values
 }
 
-/// A tag of the user's own that is a known name but for case and separators would silently miss every budget on that name.
+/// A tag of the user's own that is a known name but for case, separators or two letters would silently miss every budget on that name.
 fn misspelt(name: &str) -> Option<&'static str> {
     let bare = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let spelt = bare(name).replace("centre", "center");
-    KNOWN.into_iter().find(|known| *known != name && bare(known) == spelt)
+    KNOWN.into_iter().find(|known| *known != name && (bare(known) == spelt || looks_like(name, known)))
 }
 
 /// Joins the request's tags with the profile's and the pinned ones; what contradicts those, or is not allowed by the policy, is a problem.

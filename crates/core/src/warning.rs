@@ -40,11 +40,11 @@ impl Warning {
         Self { code: "UNBUDGETED".to_owned(), message: "no enforced budget applies to this request; the policy allows that".to_owned() }
     }
 
-    /// The usage could not be booked yet.
+    /// Bedrock answered, and did not say what that used.
     pub fn not_booked() -> Self {
         Self {
             code: "NOT_BOOKED".to_owned(),
-            message: "the usage could not be written to the ledger; the whole hold stays charged, marked uncertain".to_owned(),
+            message: "Bedrock reported no usage; the whole hold stays charged, marked uncertain".to_owned(),
         }
     }
 }

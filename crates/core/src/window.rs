@@ -72,19 +72,19 @@ pub struct Calendar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
     /// The time zone is not in the database.
-    #[error("expected the IANA name of a time zone, such as `Europe/Berlin` or `UTC`")]
+    #[error("the IANA name of a time zone, such as `Europe/Berlin` or `UTC`")]
     UnknownTimeZone,
     /// A minute, hour or day with a reset day.
-    #[error("expected no reset day, which only the windows `week` and `month` have")]
+    #[error("no reset day, which only the windows `week` and `month` have")]
     ResetDayWithoutUse,
     /// A week with a day of the month.
-    #[error("expected a weekday, such as `monday`, as the reset day of a week")]
+    #[error("a weekday, such as `monday`, as the reset day of a week")]
     WeekNeedsWeekday,
     /// A month with a weekday, or with a number that is no day.
-    #[error("expected a day from 1 to 31 as the reset day of a month")]
+    #[error("a day from 1 to 31 as the reset day of a month")]
     MonthNeedsDay,
     /// A period that ends before it begins.
-    #[error("expected `until` to be later than `from`")]
+    #[error("`until` to be later than `from`")]
     EmptyPeriod,
 }
 

@@ -5,14 +5,15 @@ use cost_sentry_core::outcome::{Document, ErrorReport, ModelReport, Outcome, Rat
 use cost_sentry_core::price::Usage;
 use cost_sentry_core::request::Request;
 use cost_sentry_core::reservation::{ClaimId, Reservation};
+use cost_sentry_core::warning::Warning;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the first state's Parameters hand over.
-#[derive(Debug, Clone, Deserialize)]
+/// What the first state's Parameters hand over. The request never shows in `Debug`.
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Start {
     /// The execution's input, as the client sent it.
@@ -23,6 +24,12 @@ pub struct Start {
     pub started_at: Timestamp,
     /// Tags that the deployment fixes; an empty value fixes nothing.
     pub pinned_tags: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for Start {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Start({}, {})", self.execution_id, self.started_at)
+    }
 }
 
 /// What every payload carries along.
@@ -216,11 +223,16 @@ pub fn write<T: Serialize>(result: &T) -> Result<Value, Thrown> {
 
 /// A document about a valid request: its tags, model, warnings, and the budgets if they were looked at.
 pub fn document(outcome: Outcome, request: &Request, reservation: Option<&Reservation>) -> Document {
+    let mut warnings = request.warnings.clone();
+    // Said here, not in the request: its hash must stay the one that was held for.
+    if reservation.is_some_and(|reservation| reservation.enforced().next().is_none()) {
+        warnings.push(Warning::unbudgeted());
+    }
     Document {
         tags: Some(request.tags.clone()),
         model: Some(ModelReport::from(&request.model)),
         rate_limit: reservation.map(|reservation| RateLimit::of(reservation, None)),
-        warnings: request.warnings.clone(),
+        warnings,
         ..Document::new(outcome)
     }
 }

@@ -18,11 +18,11 @@
 //!
 //! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
 
+use super::model::{self, StoredModel, like, unless};
 use crate::table::{PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cost_sentry_core::budget::{Mode, Unit};
 use cost_sentry_core::estimate::{Bound, Estimate};
-use cost_sentry_core::model::ResolvedModel;
 use cost_sentry_core::price::{Prices, Usage};
 use cost_sentry_core::quantity::{NanoUsd, Tokens};
 use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State, UnitCharge};
@@ -76,7 +76,7 @@ struct Stored {
     us: Option<(u64, u64, u64, u64, u64)>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     co: Option<u64>,
-    m: (String, String, String, String, String, String),
+    m: StoredModel,
     t: TagValues,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     lm: Option<u64>,
@@ -125,7 +125,7 @@ pub(super) fn key(item: &Item) -> Option<String> {
 
 /// A counter's figures.
 pub(super) fn figures(item: &Item) -> CounterFigures {
-    let figure = |figure: char, unit: Unit| -> Option<i64> { item.get(&figure_attribute(figure, unit))?.as_n().ok()?.parse().ok() };
+    let figure = |figure, unit| number(item, &figure_attribute(figure, unit));
     let of = |unit: Unit| {
         let committed = figure('c', unit)?;
         Some((unit, Figures { committed, used: figure('u', unit).unwrap_or(0), uncertain: figure('x', unit).unwrap_or(0) }))
@@ -133,7 +133,12 @@ pub(super) fn figures(item: &Item) -> CounterFigures {
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
 }
 
-/// Which partition of an index an id falls in: from its bytes alone, so that it never changes.
+/// An attribute that is a whole number.
+pub(super) fn number(item: &Item, attribute: &str) -> Option<i64> {
+    item.get(attribute)?.as_n().ok()?.parse().ok()
+}
+
+/// Which partition of an index an id falls in: from the id alone, so that it never changes.
 fn partition(request_id: &str) -> u64 {
     request_id.bytes().map(u64::from).fold(0, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(byte)) % PARTITIONS
 }
@@ -155,7 +160,7 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
         pr: reservation.prices.clone(),
         us: usage,
         co: reservation.cost.map(|cost| cost.0),
-        m: stored_model(&reservation.model),
+        m: model::stored(&reservation.model),
         t: reservation.tags.values.clone(),
         lm: reservation.largest_max_tokens.map(|tokens| tokens.0),
         lease_end: reservation.lease_end.as_microsecond(),
@@ -172,47 +177,6 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
     let expires = last.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS);
     item.insert("expiresAt".to_owned(), AttributeValue::N(expires.to_string()));
     Ok(item)
-}
-
-/// A text that is stored only where it differs from another.
-fn unless(text: &str, like: &str) -> String {
-    if text == like { String::new() } else { text.to_owned() }
-}
-
-fn like(stored: String, other: &str) -> String {
-    if stored.is_empty() { other.to_owned() } else { stored }
-}
-
-/// The underlying id is nearly always the end of the billed one: then only how much of that goes before it is stored.
-fn stored_model(model: &ResolvedModel) -> (String, String, String, String, String, String) {
-    let underlying = match model.billed_id.strip_suffix(&model.underlying) {
-        Some("") => String::new(),
-        Some(prefix) => prefix.len().to_string(),
-        None => model.underlying.clone(),
-    };
-    (
-        model.requested.clone(),
-        unless(&model.name, &model.requested),
-        unless(&model.model_id, &model.requested),
-        unless(&model.billed_id, &model.model_id),
-        underlying,
-        unless(&model.model_metric, &model.model_id),
-    )
-}
-
-fn model_from(
-    (requested, name, model_id, billed_id, underlying, metric): (String, String, String, String, String, String),
-) -> Option<ResolvedModel> {
-    let name = like(name, &requested);
-    let model_id = like(model_id, &requested);
-    let billed_id = like(billed_id, &model_id);
-    let model_metric = like(metric, &model_id);
-    let underlying = match (underlying.as_str(), underlying.parse::<usize>()) {
-        ("", _) => billed_id.clone(),
-        (_, Ok(cut)) => billed_id.get(cut..)?.to_owned(),
-        (whole, Err(_)) => whole.to_owned(),
-    };
-    Some(ResolvedModel { requested, name, model_id, billed_id, underlying, model_metric })
 }
 
 fn stored_charge(charge: &Charge) -> StoredCharge {
@@ -263,7 +227,7 @@ fn flag<T>(stored: u8, name: &'static str, zero: T, one: T) -> Result<T, ItemErr
 pub fn reservation_from(item: &Item) -> Result<Reservation, ItemError> {
     let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item.clone())?;
     let time = |micros, name| Timestamp::from_microsecond(micros).map_err(|_| ItemError::Value(name));
-    let model = model_from(stored.m).ok_or(ItemError::Value("m"))?;
+    let model = model::read(stored.m).ok_or(ItemError::Value("m"))?;
     let (input, counted, max_tokens) = stored.es;
     let bound = flag(counted, "es", Bound::Bytes, Bound::CountTokens)?;
     Ok(Reservation {

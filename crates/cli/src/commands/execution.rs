@@ -23,8 +23,10 @@ pub fn read_request(path: &Path) -> Result<Value, Failure> {
         read.map_err(|error| Failure::new(format!("standard input: {error}")))?;
         ("standard input".to_owned(), text)
     } else {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        (path.display().to_string(), text)
+        let text = std::fs::read_to_string(path);
+        let unread =
+            |error| Failure::new(format!("{}: {error}", path.display())).hint("name a request's JSON file, or `-` for standard input");
+        (path.display().to_string(), text.map_err(unread)?)
     };
     serde_json::from_str(&text).map_err(|error| {
         // The reader's own message could repeat a value of the request; where it stopped is enough.

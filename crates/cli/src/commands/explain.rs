@@ -6,6 +6,7 @@ use super::{Failure, policy};
 use crate::cli;
 use crate::local::stack::{Options, Stack};
 use crate::show;
+use cost_sentry_aws::edge::SystemEdge;
 use cost_sentry_core::outcome::RateLimit;
 use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::Policy;
@@ -13,7 +14,7 @@ use cost_sentry_core::refusal::{RetryAfter, retry_after};
 use cost_sentry_core::request::{Origin, Request, validate};
 use cost_sentry_core::reservation::State;
 use cost_sentry_core::tags::TagValues;
-use cost_sentry_workflow::ports::Ledger;
+use cost_sentry_workflow::ports::{Edge, Ledger};
 use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ use std::io::Write;
 pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
     let document = read_request(&arguments.request)?;
     let file = policy::load(arguments.policy.policy.as_deref())?;
-    let now = Timestamp::now();
+    let now = SystemEdge.now();
     let (explanation, status) =
         match validate(&document, &file.policy, Origin { execution_id: "explain", started_at: now, pinned: &TagValues::new() }) {
             Err(problems) => (json!({ "answer": "REQUEST_REJECTED", "problems": problems.into_vec() }), 2),

@@ -1,4 +1,4 @@
-//! `cost-sentry policy apply`, and the reading of policy files for all commands.
+//! `cost-sentry policy apply` and `policy schema`, and the reading of policy files for all commands.
 
 use super::Failure;
 use crate::cli;
@@ -12,10 +12,13 @@ use cost_sentry_core::policy::Policy;
 use cost_sentry_workflow::ports::PolicyStore;
 use jiff::Timestamp;
 use serde_json::Value;
+use std::io::Write;
 use std::path::Path;
 
 /// The policy that ships.
 pub const SHIPPED: &str = include_str!("../../policy/cost-sentry.yaml");
+/// The JSON Schema of policy files. [`Policy::parse`] decides; a test holds the two together.
+pub const SCHEMA: &str = include_str!("../../policy/cost-sentry.schema.json");
 
 /// A policy file, read and compiled.
 #[derive(Debug)]
@@ -33,8 +36,11 @@ pub fn text(path: Option<&Path>) -> Result<(String, String), Failure> {
     match path {
         None => Ok(("the shipped policy".to_owned(), SHIPPED.to_owned())),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-            Ok((path.display().to_string(), text))
+            let text = std::fs::read_to_string(path);
+            let unread = |error| {
+                Failure::new(format!("{}: {error}", path.display())).hint("name a policy's YAML file, such as a copy of the shipped one")
+            };
+            Ok((path.display().to_string(), text.map_err(unread)?))
         }
     }
 }
@@ -98,4 +104,11 @@ async fn apply_to_table(table: &str, file: &PolicyFile) -> Result<bool, Failure>
     let store = DynamoDbPolicyStore::new(clients.dynamodb(), table);
     let applied = apply_to(&store, file).await;
     applied.map_err(|failure| failure.hint("credentials and region are looked for as the AWS CLI does; the table must exist"))
+}
+
+/// Runs `policy schema`.
+pub fn schema() -> Result<u8, Failure> {
+    let written = anstream::stdout().write_all(SCHEMA.as_bytes());
+    written.map_err(|error| Failure::new(format!("the schema could not be printed: {error}")))?;
+    Ok(0)
 }

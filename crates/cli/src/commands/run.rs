@@ -9,6 +9,7 @@ use crate::show::{self, progress::Progress};
 use cost_sentry_asl::End;
 use cost_sentry_aws::log::Lines;
 use cost_sentry_core::policy::Policy;
+use cost_sentry_core::problem::nearest;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -76,19 +77,27 @@ fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> 
     let Some(path) = named.map(Path::to_path_buf).or(beside) else {
         return Ok(Script::default());
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-    let script = Script::parse(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let failure = |error: &dyn std::fmt::Display| {
+        Failure::new(format!("{}: {error}", path.display()))
+            .hint("--simulator names a YAML file of what the simulated Bedrock answers, by model")
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| failure(&error))?;
+    let script = Script::parse(&text).map_err(|error| failure(&error))?;
     let known = |name: &str| name == "*" || policy.resolve(name).is_some();
     if let Some(stranger) = script.names().find(|name| !known(name)) {
-        return Err(Failure::new(format!("{}: no model of the policy is called `{stranger}`", path.display())));
+        let failure = Failure::new(format!("{}: no model of the policy is called `{stranger}`", path.display()));
+        let models: Vec<&str> = policy.models.keys().map(String::as_str).collect();
+        let near = nearest(stranger, &models).map(|near| format!("the nearest name is `{near}`; "));
+        return Err(failure.hint(near.unwrap_or_default() + "`*` stands for every model without an entry"));
     }
     let aliases = policy.models.iter().map(|(name, entry)| (name.clone(), entry.model_id.clone())).collect();
     Ok(script.with_aliases(&aliases))
 }
 
+/// Where the books are elsewhere, the folder is there for the log alone.
 fn log_file(folder: &Path) -> Result<File, Failure> {
     let path = folder.join(LOG_FILE);
-    let file = OpenOptions::new().create(true).append(true).open(&path);
+    let file = std::fs::create_dir_all(folder).and_then(|()| OpenOptions::new().create(true).append(true).open(&path));
     file.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 

@@ -43,7 +43,7 @@ impl DynamoDb {
         })
         .await
         .map_err(|error| DynamoDbError::Open(error.to_string()))?
-        .map_err(|error| DynamoDbError::Open(error.to_string()))?;
+        .map_err(|error| DynamoDbError::Open(first_sentence(&error.to_string()).to_owned()))?;
         let server = Loopback::start(|listener, stop| async move {
             // axum's accept loop retries by itself: it has no error to report.
             let _ = dynoxide::server::serve_with_shutdown(listener, database, stop.wait()).await;
@@ -62,6 +62,11 @@ impl DynamoDb {
     pub async fn shutdown(self) {
         self.server.shutdown().await;
     }
+}
+
+/// What went wrong; the engine goes on with advice to programmers.
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| first)
 }
 
 #[cfg(test)]

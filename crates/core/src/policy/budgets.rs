@@ -168,7 +168,8 @@ fn period(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
     let expected = "an instant in whole seconds with its offset, such as 2027-01-01T00:00:00Z";
     let mut instant = |name| {
         let field = problems.required(at, name, expected)?;
-        let instant = field.value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|instant| instant.subsec_nanosecond() == 0);
+        let instant =
+            field.value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|instant| instant.subsec_nanosecond() == 0);
         if instant.is_none() {
             problems.add(field.pointer, expected);
         }

@@ -4,8 +4,10 @@ use super::{Policy, Unbudgeted};
 use crate::budget::{Budget, Mode};
 use crate::problem::Problem;
 use crate::tags::TagRule;
+use crate::window::WindowSpec;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// How long before its end of life a model is warned of, in days.
 const END_OF_LIFE_DAYS: i64 = 90;
@@ -18,6 +20,19 @@ impl Policy {
         self.warn_of_shared_models(&mut warnings);
         for (i, budget) in self.budgets.iter().enumerate() {
             self.warn_of_ways_around(&format!("/budgets/{i}"), budget, &mut warnings);
+            if let WindowSpec::Period(span) = &budget.window
+                && span.end.to_zoned(TimeZone::UTC).date() < today
+            {
+                warnings.push(warning(&format!("/budgets/{i}/period"), "the period is over: the budget applies to nothing any more"));
+            }
+        }
+        for (i, price) in self.prices.iter().enumerate() {
+            if !self.models.values().any(|entry| entry.billed_id == price.id) && !self.model_ids.contains(&price.id) {
+                warnings.push(warning(
+                    &format!("/prices/{i}/id"),
+                    "no model of this policy is billed under this id: the price changes nothing",
+                ));
+            }
         }
         if !self.budgets.iter().any(|budget| budget.mode == Mode::Enforce) {
             warnings.push(warning("/budgets", "no budget is enforced: every request is refused, or with `unbudgeted: allow` none is"));

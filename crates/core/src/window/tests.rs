@@ -133,13 +133,13 @@ fn a_window_that_cannot_be_says_what_was_expected() {
         let reset_day = reset_day.map(|text| text.parse().unwrap());
         assert_eq!(WindowSpec::calendar(window, zone, reset_day).unwrap_err().to_string(), expected);
     };
-    let zone = "expected the IANA name of a time zone, such as `Europe/Berlin` or `UTC`";
+    let zone = "the IANA name of a time zone, such as `Europe/Berlin` or `UTC`";
     for name in ["Mars/Olympus", "", "Etc/Unknown", "+02:00", "CET-1CEST", "local", "../etc/passwd"] {
         check(Window::Day, Some(name), None, zone);
     }
-    check(Window::Day, None, Some("monday"), "expected no reset day, which only the windows `week` and `month` have");
-    check(Window::Week, None, Some("15"), "expected a weekday, such as `monday`, as the reset day of a week");
-    check(Window::Month, None, Some("monday"), "expected a day from 1 to 31 as the reset day of a month");
+    check(Window::Day, None, Some("monday"), "no reset day, which only the windows `week` and `month` have");
+    check(Window::Week, None, Some("15"), "a weekday, such as `monday`, as the reset day of a week");
+    check(Window::Month, None, Some("monday"), "a day from 1 to 31 as the reset day of a month");
     assert_eq!(WindowSpec::calendar(Window::Month, None, Some(ResetDay::DayOfMonth(32))), Err(WindowError::MonthNeedsDay));
 }
 

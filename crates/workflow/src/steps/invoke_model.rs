@@ -43,7 +43,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
         let claim_id = self.edge.draw_claim_id();
         let mut invocation = Invocation { started: now, claim_id, context, request, reservation };
         if invocation.context.deadline.duration_since(now) < time_outs::reserve() {
-            return self.end(invocation, ErrorName::DeadlineExceeded, CallFate::NotProcessed).await;
+            return self.too_late(invocation).await;
         }
         let claim = Transition::Claim {
             claim_id: invocation.claim_id.clone(),
@@ -72,10 +72,24 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
         }
     }
 
+    /// Too little time is left to send: gives back what is held, unless an earlier invocation has sent.
+    async fn too_late(&self, mut invocation: Invocation) -> Result<Value, Thrown> {
+        let name = ErrorName::DeadlineExceeded;
+        match drive(&self.ledger, invocation.reservation.clone(), &Transition::Release { claim_id: None }).await {
+            Ok(Driven::Refused(Refused::ClaimedElsewhere, _)) => self.stand_aside(invocation, ErrorName::InvocationUncertain),
+            Ok(Driven::Stands(released)) => {
+                invocation.reservation = *released;
+                self.failed(invocation, name, None)
+            }
+            Ok(Driven::Refused(..) | Driven::Absent) => self.failed(invocation, name, None),
+            Err(_) => self.failed(invocation, name, Some(CallFate::NotProcessed)),
+        }
+    }
+
     async fn answered(&self, mut invocation: Invocation, answer: Answer) -> Result<Value, Thrown> {
         let fate = answer.usage.map_or(CallFate::Doubt, |usage| CallFate::Answered { usage });
         let pending = self.close(&mut invocation, fate).await;
-        let mut document = payload::document(Outcome::InvocationSucceeded, &invocation.request, None);
+        let mut document = payload::document(Outcome::InvocationSucceeded, &invocation.request, Some(&invocation.reservation));
         document.response = Some(Response { role: "assistant".to_owned(), content: answer.text, stop_reason: answer.stop_reason });
         match answer.usage {
             Some(usage) => {

@@ -1,0 +1,94 @@
+//! What only the DynamoDB stores have: items that expire, an index by day, and policies in chunks.
+
+use super::books::{at, claim, denied, held, settle, shadow, tokens};
+use super::{Embedded, drive_all};
+use cost_sentry::local::stack::TABLE;
+use cost_sentry_core::reservation::{Charge, Reservation};
+use cost_sentry_workflow::ports::{Ledger, PolicyError, PolicyStore};
+use serde_json::{Value, json};
+
+async fn expires_at(store: &Embedded, key: &str) -> i64 {
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(key.to_owned());
+    let output = store.stack.clients.dynamodb().get_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    output.item.unwrap()["expiresAt"].as_n().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn every_counter_expires_well_after_its_window_and_before_its_reservations() {
+    const DAY: i64 = 86_400;
+    let store = Embedded::start().await;
+    let charges: Vec<Charge> = vec![tokens("exact", 1_000, 1), shadow(tokens("trial", 1_000, 1))];
+    let reservation = held("r", charges.clone());
+    store.ledger.create(&reservation).await.unwrap();
+    store.ledger.count_shadow(&reservation.shadow_hold_deltas()).await;
+    drive_all(&store.ledger, "r", &[claim("c1"), settle("c1", 1, 1)]).await;
+    let end = charges[0].span.end.as_second();
+    let kept = expires_at(&store, "R#r").await;
+    for charge in charges {
+        let expires = expires_at(&store, charge.key().as_str()).await;
+        assert!(end + 15 * DAY <= expires && expires < kept, "{}: {} days", charge.budget, (expires - end) / DAY);
+    }
+}
+
+#[tokio::test]
+async fn a_day_lists_all_its_decisions_and_no_others() {
+    let store = Embedded::start().await;
+    let times = ["2026-11-19T23:59:59.999999Z", "2026-11-20T00:00:00Z", "2026-11-20T23:59:59.999999Z", "2026-11-21T00:00:00Z"];
+    for (n, time) in times.iter().cycle().take(40).enumerate() {
+        let (id, charges) = (format!("r{n}"), vec![tokens("b", 1_000, 1)]);
+        let reservation = if n % 3 == 0 { denied(&id, charges) } else { held(&id, charges) };
+        store.ledger.create(&Reservation { held_at: at(time), ..reservation }).await.unwrap();
+    }
+    let found = store.ledger.decided_on("2026-11-20".parse().unwrap()).await.unwrap();
+    let mut found: Vec<usize> = found.iter().map(|reservation| reservation.request_id()[1..].parse().unwrap()).collect();
+    found.sort_unstable();
+    assert_eq!(found, (0..40).filter(|n| [1, 2].contains(&(n % 4))).collect::<Vec<_>>());
+}
+
+/// A document of more than three chunks, with characters of several bytes across their borders.
+fn large(version: &str) -> Value {
+    json!({ "version": version, "text": "é€😀".repeat(110_000) })
+}
+
+#[tokio::test]
+async fn a_policy_larger_than_an_item_reads_back_and_the_pointer_switches_at_once() {
+    let store = Embedded::start().await;
+    let policies = store.stack.policies();
+    assert!(matches!(policies.current_version().await, Err(PolicyError::Absent)));
+    let now = at("2026-11-20T12:00:00Z");
+    for version in ["one", "two", "one"] {
+        assert!(large(version).to_string().len() > 900_000);
+        policies.apply(version, &large(version), now).await.unwrap();
+        assert_eq!(policies.current_version().await.unwrap(), version);
+        for known in ["one", "two"].into_iter().filter(|known| *known == "one" || version != "one") {
+            assert!(policies.document(known).await.unwrap() == large(known), "{known} under {version}");
+        }
+    }
+    // A reader at any moment finds a version, and that version whole.
+    let writer = tokio::spawn(async move {
+        for version in ["two", "one"].into_iter().cycle().take(6) {
+            policies.apply(version, &large(version), now).await.unwrap();
+        }
+    });
+    let policies = store.stack.policies();
+    let mut seen = std::collections::BTreeSet::new();
+    while !writer.is_finished() {
+        let version = policies.current_version().await.unwrap();
+        assert!(policies.document(&version).await.unwrap() == large(&version), "{version}");
+        seen.insert(version);
+    }
+    writer.await.unwrap();
+    assert_eq!(seen.len(), 2);
+}
+
+#[tokio::test]
+async fn a_policy_that_misses_a_chunk_cannot_be_used() {
+    let store = Embedded::start().await;
+    let policies = store.stack.policies();
+    policies.apply("one", &large("one"), at("2026-11-20T12:00:00Z")).await.unwrap();
+    let key = aws_sdk_dynamodb::types::AttributeValue::S("P#one#2".to_owned());
+    store.stack.clients.dynamodb().delete_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    for version in ["one", "never-applied"] {
+        assert!(matches!(policies.document(version).await, Err(PolicyError::Unusable(_))), "{version}");
+    }
+}
