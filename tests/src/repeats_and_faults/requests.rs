@@ -42,6 +42,9 @@ async fn faulty(plain: Arc<Plain>, fault: Fault) -> Vec<String> {
             problems.push("uncertain, though the call was never sent".to_owned());
         }
         problems.extend(found.charged_for_nothing());
+        if found.failed.is_none() && found.state() != Some(State::Settled) {
+            problems.push(format!("the client got the answer, and the ledger was not told what it cost: {:?}", found.state()));
+        }
     }
     if fault.extent == Extent::Once && !fault.mishap.is_crash() {
         problems.extend(mended(&plain, request, fault.mishap, &found));
