@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashMap;
 use std::error::Error;
-use transaction::{Cancelled, patience};
+use transaction::{Cancelled, Ceiling, patience};
 
 /// The ledger's table and a client for it.
 #[derive(Debug, Clone)]
@@ -211,7 +211,7 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {
-        for (key, update) in transaction::updates(deltas, None) {
+        for (key, update) in transaction::updates(deltas, &Ceiling::Nothing) {
             let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
             // Best effort, as the port promises: shadow counters are approximate.
             let _ = update.onto_item(request).send().await;
