@@ -1,7 +1,7 @@
 //! The deployment's template as data, held against the code: what CloudFormation would deploy without a word, and the functions would
 //! then stumble over. `sam validate --lint` looks at the rest; it neither opens the state machine's file nor knows our variables.
 //!
-//! Each rule lists what is wrong. The table at the end plants defects, at least one per rule, and wants every one found.
+//! Each rule lists what is wrong. `tests/data/template-defects.json` plants defects, at least one per rule, and every one must be found.
 
 mod document;
 mod permissions;
@@ -15,6 +15,7 @@ use cost_sentry_aws::table;
 use cost_sentry_workflow::steps::{STEPS, SWEEP};
 use cost_sentry_workflow::time_outs;
 use document::{TEMPLATE, list, read, resources, short};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -329,106 +330,18 @@ fn the_template_keeps_every_rule() {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// A defect: the rule that must see it, where it is planted, and with what; nothing removes what is there.
-type Defect = (&'static str, &'static str, Option<Value>);
-
-fn defects() -> Vec<Defect> {
-    vec![
-        ("definitions", "/Resources/ExpressStateMachine/Properties/DefinitionUri", Some(json!("../statemachine/cost-sentry.json"))),
-        ("definitions", "/Resources/StandardStateMachine/Properties/DefinitionUri", Some(json!("../examples/request.json"))),
-        ("definitions", "/Resources/StandardStateMachine", None),
-        ("substitutions", "/Resources/StandardStateMachine/Properties/DefinitionSubstitutions/PinnedCostCenter", None),
-        ("substitutions", "/Resources/ExpressStateMachine/Properties/DefinitionSubstitutions/PinnedTeam", Some(json!("x"))),
-        (
-            "substitutions",
-            "/Resources/ExpressStateMachine/Properties/DefinitionSubstitutions/InvokeModelFunctionArn",
-            Some(json!({ "Fn::GetAtt": "RecordMetricsFunction.Arn" })),
-        ),
-        ("pinned tags", "/Parameters/PinnedEnvironment/Default", Some(json!("production"))),
-        ("pinned tags", "/Parameters/PinnedCostCenter/AllowedPattern", None),
-        ("pinned tags", "/Parameters/PinnedCostCenter/AllowedPattern", Some(json!("^[A-Za-z0-9\"]*$"))),
-        ("functions", "/Resources/InvokeModelFunction/Metadata/BuildProperties/Binary", Some(json!("check-rate-limit"))),
-        ("functions", "/Resources/InvokeModelFunction/Metadata/BuildProperties/Binary", Some(json!("invoke_model"))),
-        ("functions", "/Resources/SweepReservationsFunction", None),
-        ("functions", "/Globals/Function/Handler", Some(json!("main"))),
-        ("variables", "/Resources/CheckRateLimitFunction/Properties/Environment/Variables/COST_SENTRY_TABLE", None),
-        ("variables", "/Resources/InvokeModelFunction/Properties/Environment/Variables/COST_SENTRY_CONVERSE_TIMEOUT_SECONDS", None),
-        ("variables", "/Resources/InvokeModelFunction/Properties/Environment/Variables/COST_SENTRY_REGION", Some(json!("x"))),
-        ("variables", "/Resources/RecordMetricsFunction/Properties/Environment/Variables/COST_SENTRY_TABLE", Some(json!("ledger"))),
-        ("variables", "/Parameters/MetricsDelivery/AllowedValues/2", Some(json!("statsd"))),
-        ("variables", "/Parameters/ConverseTimeoutSeconds/MaxValue", Some(json!(181))),
-        ("variables", "/Parameters/ConverseTimeoutSeconds/MaxValue", Some(json!(120))),
-        ("variables", "/Globals/Function/Environment", Some(json!({ "Variables": { "COST_SENTRY_TABLE": "t" } }))),
-        ("time-outs", "/Resources/CheckRateLimitFunction/Properties/Timeout", Some(json!(14))),
-        ("time-outs", "/Resources/SweepReservationsFunction/Properties/Timeout", None),
-        ("time-outs", "/Resources/SweepReservationsFunction/Properties/Events/EveryMinute/Properties/Schedule", Some(json!("rate(1 hour)"))),
-        ("table", "/Resources/LedgerTable/DeletionPolicy", None),
-        ("table", "/Resources/LedgerTable/Properties/BillingMode", Some(json!("PROVISIONED"))),
-        ("table", "/Resources/LedgerTable/Properties/KeySchema/0/AttributeName", Some(json!("id"))),
-        ("table", "/Resources/LedgerTable/Properties/AttributeDefinitions/2/AttributeType", Some(json!("S"))),
-        ("table", "/Resources/LedgerTable/Properties/GlobalSecondaryIndexes/1", None),
-        ("table", "/Resources/LedgerTable/Properties/GlobalSecondaryIndexes/0/Projection/ProjectionType", Some(json!("ALL"))),
-        ("table", "/Resources/LedgerTable/Properties/TimeToLiveSpecification/AttributeName", Some(json!("ttl"))),
-        ("table", "/Resources/LedgerTable/Properties/PointInTimeRecoverySpecification", None),
-        ("logs", "/Resources/InvokeModelLog/Properties/RetentionInDays", None),
-        ("logs", "/Resources/InvokeModelFunction/Properties/LoggingConfig", None),
-        ("logs", "/Resources/ExpressStateMachine/Properties/Logging/IncludeExecutionData", Some(json!(true))),
-        ("logs", "/Resources/ExpressStateMachine/Properties/Logging/Level", Some(json!("ALL"))),
-        ("names", "/Resources/LedgerTable/Properties/TableName", Some(json!("cost-sentry"))),
-        ("names", "/Resources/ExpressStateMachineLog/Properties/LogGroupName", Some(json!("/cost-sentry"))),
-        ("names", "/Parameters/MemorySize/Description", None),
-        ("names", "/Parameters/Tracing/Default", None),
-        ("names", "/Outputs/LedgerTableName/Description", None),
-        (
-            "permissions of functions",
-            "/Resources/InvokeModelRole/Properties/Policies/0/PolicyDocument/Statement/0/Action/2",
-            Some(json!("dynamodb:DeleteItem")),
-        ),
-        ("permissions of functions", "/Resources/CheckRateLimitRole/Properties/Policies/0/PolicyDocument/Statement/1", None),
-        (
-            "permissions of functions",
-            "/Resources/RecordMetricsRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition/StringEquals/cloudwatch:namespace",
-            Some(json!("Costs")),
-        ),
-        ("permissions of functions", "/Resources/InvokeModelFunction/Properties/Role", Some(json!({ "Fn::GetAtt": "RecordMetricsRole.Arn" }))),
-        ("permissions of functions", "/Resources/InvokeModelRole/Properties/ManagedPolicyArns", Some(json!(["arn:aws:iam::aws:policy/AdministratorAccess"]))),
-        (
-            "permissions of functions",
-            "/Resources/InvokeModelRole/Properties/AssumeRolePolicyDocument/Statement/0/Principal",
-            Some(json!({ "AWS": "*" })),
-        ),
-        (
-            "permissions of state machines",
-            "/Resources/StandardStateMachineRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/4",
-            Some(json!({ "Fn::GetAtt": "SweepReservationsFunction.Arn" })),
-        ),
-        (
-            "permissions of state machines",
-            "/Resources/ExpressStateMachineRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/3",
-            None,
-        ),
-        (
-            "permissions of state machines",
-            "/Resources/StandardStateMachineRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition",
-            None,
-        ),
-        (
-            "patterns in permissions",
-            "/Resources/InvokeModelRole/Properties/Policies/0/PolicyDocument/Statement/0/Action",
-            Some(json!("dynamodb:*")),
-        ),
-        ("patterns in permissions", "/Resources/InvokeModelRole/Properties/Policies/0/PolicyDocument/Statement/1/Resource", Some(json!("*"))),
-        (
-            "patterns in permissions",
-            "/Resources/InvokeModelRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource",
-            Some(json!("arn:aws:dynamodb:*:*:table/*")),
-        ),
-        ("patterns in permissions", "/Resources/TracingPolicy/Properties/PolicyDocument/Statement/0/Action/0", Some(json!("s3:GetObject"))),
-        ("tracing", "/Parameters/Tracing/Default", Some(json!("on"))),
-        ("tracing", "/Resources/TracingPolicy/Properties/Roles/0", None),
-        ("tracing", "/Resources/TracingPolicy/Condition", None),
-    ]
+/// A planted defect.
+#[derive(Debug, Deserialize)]
+struct Defect {
+    /// The rule that must see it.
+    rule: String,
+    /// Where, as a JSON pointer.
+    at: String,
+    /// What is put there; nothing removes what is there.
+    plant: Option<Value>,
 }
+
+const DEFECTS: &str = include_str!("../data/template-defects.json");
 
 /// Puts a value in its place, or takes away what is there.
 fn plant(template: &mut Value, pointer: &str, value: Option<&Value>) {
@@ -448,14 +361,14 @@ fn plant(template: &mut Value, pointer: &str, value: Option<&Value>) {
 #[test]
 fn each_planted_defect_is_found_by_its_rule() {
     let shipped = read(TEMPLATE);
-    let defects = defects();
-    for (name, pointer, value) in &defects {
-        let (_, rule) = RULES.iter().find(|(known, _)| known == name).unwrap();
+    let defects: Vec<Defect> = serde_json::from_str(DEFECTS).unwrap();
+    for defect in &defects {
+        let (_, rule) = RULES.iter().find(|(name, _)| *name == defect.rule).unwrap();
         let mut template = shipped.clone();
-        plant(&mut template, pointer, value.as_ref());
-        assert!(!rule(&template).is_empty(), "{name} does not see {pointer} = {value:?}");
+        plant(&mut template, &defect.at, defect.plant.as_ref());
+        assert!(!rule(&template).is_empty(), "not seen: {defect:?}");
     }
     for (name, _) in RULES {
-        assert!(defects.iter().any(|(known, ..)| *known == name), "no defect proves the rule on {name}");
+        assert!(defects.iter().any(|defect| defect.rule == name), "no defect proves the rule on {name}");
     }
 }

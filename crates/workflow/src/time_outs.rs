@@ -58,15 +58,15 @@ mod tests {
 
     #[test]
     fn time_outs_nest() {
-        assert!(CONVERSE + 3 * LEDGER_REQUEST < INVOKE_MODEL.function);
-        assert!(COUNT_TOKENS + 2 * LEDGER_REQUEST < CHECK_RATE_LIMIT.function);
+        const { assert!(CONVERSE + 3 * LEDGER_REQUEST < INVOKE_MODEL.function) };
+        const { assert!(COUNT_TOKENS + 2 * LEDGER_REQUEST < CHECK_RATE_LIMIT.function) };
         for step in [VALIDATE_AND_SET_CONTEXT, CHECK_RATE_LIMIT, INVOKE_MODEL, RECORD_METRICS] {
             assert!(step.function < step.task);
             assert!(step.task < EXECUTION);
         }
         let before_the_call = VALIDATE_AND_SET_CONTEXT.task + CHECK_RATE_LIMIT.task;
         assert!(before_the_call + INVOKE_MODEL.task + RECORD_METRICS_WITH_RETRIES < EXECUTION);
-        assert!(EXECUTION < 300 && EXECUTION < LEASE);
+        const { assert!(EXECUTION < 300 && EXECUTION < LEASE) };
         const { assert!(SWEEP < SWEEP_INTERVAL) };
     }
 }

@@ -12,8 +12,11 @@ const MODEL: &str = "!Sub arn:${AWS::Partition}:bedrock:*::foundation-model/*";
 const PROFILE: &str = "!Sub arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:inference-profile/*";
 const APPLICATION_PROFILE: &str = "!Sub arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:application-inference-profile/*";
 
+/// An action, and the resources that it is for.
+type Grant = (&'static str, &'static [&'static str]);
+
 /// The requests of each function, and what they are about. Derived by hand from `crates/aws`: a transaction wants the actions of its parts.
-const FUNCTIONS: [(&str, &[(&str, &[&str])]); 5] = [
+const FUNCTIONS: [(&str, &[Grant]); 5] = [
     ("ValidateAndSetContext", &[("dynamodb:GetItem", &[TABLE])]),
     (
         "CheckRateLimit",
@@ -114,10 +117,8 @@ pub fn functions(template: &Value) -> Vec<String> {
         }
         expect_same(&mut problems, &format!("who may take {name}'s role"), &"lambda.amazonaws.com", &trusted(role));
     }
-    let roles: BTreeSet<String> = FUNCTIONS
-        .iter()
-        .map(|(name, _)| short(&template["Resources"][format!("{name}Function")]["Properties"]["Role"]))
-        .collect();
+    let roles: BTreeSet<String> =
+        FUNCTIONS.iter().map(|(name, _)| short(&template["Resources"][format!("{name}Function")]["Properties"]["Role"])).collect();
     expect_same(&mut problems, "roles of their own", &FUNCTIONS.len(), &roles.len());
     problems
 }
