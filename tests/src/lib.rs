@@ -30,3 +30,5 @@ mod policy_schema;
 mod repeats_and_faults;
 #[cfg(test)]
 mod scenarios;
+#[cfg(test)]
+mod template;

@@ -28,6 +28,11 @@ pub const INVOKE_MODEL: StepTimeOuts = StepTimeOuts { function: 200, task: 205 }
 /// `RecordMetrics`.
 pub const RECORD_METRICS: StepTimeOuts = StepTimeOuts { function: 10, task: 12 };
 
+/// How often `SweepReservations` runs, in seconds.
+pub const SWEEP_INTERVAL: u32 = 60;
+/// `SweepReservations`, the function's own, in seconds: one sweep ends before the next begins.
+pub const SWEEP: u32 = 55;
+
 /// The longest that `RecordMetrics` may take with its retries and the waits between them, in seconds.
 pub const RECORD_METRICS_WITH_RETRIES: u32 = 39;
 /// The execution's, in seconds: an Express execution ends at 300 by itself, and runs no Catch then.
@@ -62,5 +67,6 @@ mod tests {
         let before_the_call = VALIDATE_AND_SET_CONTEXT.task + CHECK_RATE_LIMIT.task;
         assert!(before_the_call + INVOKE_MODEL.task + RECORD_METRICS_WITH_RETRIES < EXECUTION);
         const { assert!(EXECUTION < 300 && EXECUTION < LEASE) };
+        const { assert!(SWEEP < SWEEP_INTERVAL) };
     }
 }
