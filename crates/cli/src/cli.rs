@@ -25,6 +25,12 @@ pub enum Command {
     /// Say which budgets apply to a request, what it would hold on each and why, and what the answer would be. Holds nothing.
     #[command(after_help = "Example:\n  cost-sentry explain examples/request.json")]
     Explain(Explain),
+    /// Run the local stack as one process, behind a Step Functions endpoint that any AWS SDK can talk to.
+    #[command(
+        after_help = "Example:\n  cost-sentry local --port 0\n\nThe first line on standard output is a JSON object with all endpoints. \
+        With --port N, Step Functions is at N, DynamoDB at N+1, Bedrock at N+2, CloudWatch at N+3."
+    )]
+    Local(Local),
     /// Work with the stored policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -76,6 +82,35 @@ pub struct Run {
     /// Print the outcome document alone, as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
+    #[arg(long)]
+    pub allow_remote_endpoints: bool,
+}
+
+/// Arguments of `local`.
+#[derive(Debug, Args)]
+pub struct Local {
+    /// The Step Functions endpoint's port; the other services follow it. 0 lets the system pick all of them.
+    #[arg(long, value_name = "N", default_value_t = 8083, value_parser = clap::value_parser!(u16).range(..=65532))]
+    pub port: u16,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: Policy,
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// How the simulated Bedrock behaves, a YAML file; without it `NAME.simulator.yaml` beside the policy, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub simulator: Option<PathBuf>,
+    /// Invoke the functions at this Lambda endpoint, such as that of `cargo lambda watch`, instead of in this process.
+    #[arg(long, value_name = "URL")]
+    pub lambda_endpoint: Option<String>,
+    /// Seconds between sweeps of reservations that nobody ended.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sweep_every: u64,
+    /// Run each asynchronous Express execution twice, as AWS may do.
+    #[arg(long)]
+    pub express_twice: bool,
     /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
     #[arg(long)]
     pub allow_remote_endpoints: bool,

@@ -3,6 +3,7 @@
 mod check;
 mod execution;
 mod explain;
+mod local;
 mod policy;
 mod run;
 mod sweep;
@@ -57,6 +58,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
+        Command::Local(arguments) => Box::pin(local::local(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,
         Command::Sweep(arguments) => Box::pin(sweep::sweep(arguments)).await,
     };

@@ -4,7 +4,7 @@ use super::execution::{execute, new_execution, read_request};
 use super::{FAILED, Failure, policy};
 use crate::cli;
 use crate::local::simulator::Script;
-use crate::local::stack::{Options, Stack, StackError};
+use crate::local::stack::{Options, Ports, Stack, StackError};
 use crate::show::{self, progress::Progress};
 use cost_sentry_asl::End;
 use cost_sentry_aws::log::Lines;
@@ -25,6 +25,7 @@ pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
     let options = Options {
         data: Some(arguments.data.data.clone()),
         script,
+        ports: Ports::default(),
         allow_remote_endpoints: arguments.allow_remote_endpoints,
         http_client: None,
     };
@@ -71,7 +72,7 @@ fn outcome(end: &End) -> Result<(Value, u8), Failure> {
 }
 
 /// The simulator's script: the file named, or the one beside the policy, or none.
-fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> Result<Script, Failure> {
+pub(super) fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> Result<Script, Failure> {
     let beside: Option<PathBuf> = policy_path.map(|path| path.with_extension("simulator.yaml")).filter(|path| path.is_file());
     let Some(path) = named.map(Path::to_path_buf).or(beside) else {
         return Ok(Script::default());
@@ -86,7 +87,7 @@ fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> 
     Ok(script.with_aliases(&aliases))
 }
 
-fn log_file(folder: &Path) -> Result<File, Failure> {
+pub(super) fn log_file(folder: &Path) -> Result<File, Failure> {
     let path = folder.join(LOG_FILE);
     let file = OpenOptions::new().create(true).append(true).open(&path);
     file.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
@@ -101,6 +102,7 @@ pub(super) fn stack_failure(error: StackError) -> Failure {
             failure.hint("the folder must be writable, and its ledger.sqlite one that this version made; --data DIR names another")
         }
         StackError::Io { .. } => failure.hint("--data DIR names another folder"),
+        StackError::NewerFormat { .. } => failure.hint("use that version, or another folder with --data DIR"),
         StackError::Table(_) | StackError::Config(_) | StackError::RemoteEndpoint { .. } => failure,
     }
 }
