@@ -16,7 +16,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Send one request through the workflow, on this machine's embedded parts.
-    #[command(after_help = "Example:\n  cost-sentry run examples/request.json\n  echo '{…}' | cost-sentry run - --json\n\n\
+    #[command(after_help = "Example:\n  cost-sentry run examples/request.json\n  echo '{…}' | cost-sentry run - --json\n  \
+        cost-sentry run examples/request.json --state-machine-arn ARN\n\n\
         Exit status: 0 answered, 2 invalid request, 3 denied by a budget, 4 invocation failed, 1 anything else.")]
     Run(Run),
     /// Check a policy and the state machine: every problem at once, ways around a budget as warnings.
@@ -82,6 +83,12 @@ pub struct Run {
     /// Print the outcome document alone, as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Start the execution on this state machine instead of the embedded parts; policy, books and simulator are then its own.
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["policy", "data", "simulator"])]
+    pub state_machine_arn: Option<String>,
+    /// The Step Functions endpoint, if not AWS's.
+    #[arg(long, value_name = "URL", requires = "state_machine_arn")]
+    pub endpoint_url: Option<String>,
     /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
     #[arg(long)]
     pub allow_remote_endpoints: bool,

@@ -5,6 +5,7 @@ mod execution;
 mod explain;
 mod local;
 mod policy;
+mod remote;
 mod run;
 mod sweep;
 

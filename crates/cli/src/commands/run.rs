@@ -1,7 +1,7 @@
 //! `cost-sentry run`: one request through the workflow.
 
 use super::execution::{execute, new_execution, read_request};
-use super::{FAILED, Failure, policy};
+use super::{FAILED, Failure, policy, remote};
 use crate::cli;
 use crate::local::simulator::Script;
 use crate::local::stack::{Options, Ports, Stack, StackError};
@@ -20,6 +20,10 @@ const LOG_FILE: &str = "log.jsonl";
 /// Runs the command.
 pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
     let request = read_request(&arguments.request)?;
+    if let Some(arn) = &arguments.state_machine_arn {
+        let client = remote::client(arguments.endpoint_url.as_deref()).await;
+        return finish(&remote::run(&client, arn, &request).await?, arguments.json);
+    }
     let file = policy::load(arguments.policy.policy.as_deref())?;
     let script = script(arguments.simulator.as_deref(), arguments.policy.policy.as_deref(), &file.policy)?;
     let options = Options {

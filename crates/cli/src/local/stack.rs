@@ -183,7 +183,7 @@ fn check_format(folder: &Path) -> Result<(), StackError> {
 }
 
 /// Whether a URL's host is this machine.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', '?']).next().unwrap_or_default();
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
