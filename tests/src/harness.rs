@@ -37,13 +37,20 @@ impl World {
         Self::with_options(policy, Options { script: Script::parse(script).unwrap(), ..Options::default() }).await
     }
 
-    pub async fn with_options(text: &str, mut options: Options) -> Self {
+    pub async fn with_options(text: &str, options: Options) -> Self {
+        let world = Self::without_policy(text, options).await;
+        let document: Value = serde_saphyr::from_str(text).unwrap();
+        world.stack.policies().apply(&world.policy.version, &document, Timestamp::now()).await.unwrap();
+        world
+    }
+
+    /// The same, but the policy is not applied: only its aliases are known to scripts.
+    pub async fn without_policy(text: &str, mut options: Options) -> Self {
         let document: Value = serde_saphyr::from_str(text).unwrap();
         let policy = Policy::parse(&document, Catalog::shipped().unwrap()).unwrap_or_else(|problems| panic!("{problems:?}"));
         let aliases = policy.models.iter().map(|(name, entry)| (name.clone(), entry.model_id.clone())).collect();
         options.script = options.script.with_aliases(&aliases);
         let stack = Stack::start(options).await.unwrap();
-        stack.policies().apply(&policy.version, &document, Timestamp::now()).await.unwrap();
         Self { stack, log: Lines::new(Vec::new()), policy, aliases }
     }
 

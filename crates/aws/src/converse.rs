@@ -64,7 +64,8 @@ impl TokenCounter for BedrockTokenCounter {
         let input = ConverseTokensRequest::builder().set_messages(messages(prompt)).set_system(system(prompt)).build();
         let request = self.client.count_tokens().model_id(model_id).input(CountTokensInput::Converse(input));
         let output = request.send().await.ok()?;
-        u64::try_from(output.input_tokens()).ok().map(Tokens)
+        // The SDK reads a count that is missing as zero, and no prompt has none.
+        u64::try_from(output.input_tokens()).ok().filter(|count| *count > 0).map(Tokens)
     }
 }
 
@@ -121,18 +122,20 @@ fn answer(output: ConverseOutput) -> Answer {
     Answer { text, stop_reason, usage }
 }
 
-/// A usage with a figure below zero is none: better uncertain than wrong.
+/// A usage with a figure below zero is none, and so is one that misses a figure: better uncertain than wrong. The SDK reads what is
+/// missing as zero, even a whole usage; but no call is without input, and no total is above its parts.
 fn usage(reported: &TokenUsage) -> Option<Usage> {
     let tokens = |count: i32| u64::try_from(count).ok().map(Tokens);
     let for_an_hour = |detail: &&CacheDetail| *detail.ttl() == CacheTtl::OneHour;
     let hour: i32 = reported.cache_details().iter().filter(for_an_hour).map(CacheDetail::input_tokens).fold(0, i32::saturating_add);
-    Some(Usage {
+    let usage = Usage {
         input: tokens(reported.input_tokens())?,
         output: tokens(reported.output_tokens())?,
         cache_read: tokens(reported.cache_read_input_tokens().unwrap_or(0))?,
         cache_write: tokens(reported.cache_write_input_tokens().unwrap_or(0))?,
         cache_write_1h: tokens(hour)?,
-    })
+    };
+    (usage.total_input().0 > 0 && tokens(reported.total_tokens())? <= usage.total()).then_some(usage)
 }
 
 /// What is certain about a failed call. Everything that is not known to have been left undone may have been billed.

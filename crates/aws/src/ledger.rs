@@ -22,14 +22,14 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use cost_sentry_core::budget::CounterKey;
-use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step};
+use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use item::Item;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashMap;
 use std::error::Error;
-use transaction::{Cancelled, patience};
+use transaction::{Cancelled, Ceiling, patience};
 
 /// The ledger's table and a client for it.
 #[derive(Debug, Clone)]
@@ -97,16 +97,17 @@ impl DynamoDbLedger {
         Ok(items)
     }
 
-    async fn query_keys(
+    /// The index's items of one partition, in the order of `range`'s attribute.
+    async fn query(
         &self,
         index: &str,
         partition: (&str, String),
         range: (&str, i64, i64),
         most: usize,
-    ) -> Result<Vec<String>, LedgerError> {
+    ) -> Result<Vec<Item>, LedgerError> {
         let (partition_name, partition_value) = partition;
         let (range_name, from, until) = range;
-        let mut keys = Vec::new();
+        let mut found = Vec::new();
         let mut pages = self
             .client
             .query()
@@ -123,13 +124,25 @@ impl DynamoDbLedger {
             .send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(unavailable)?;
-            keys.extend(page.items.unwrap_or_default().iter().filter_map(item::key));
-            if keys.len() >= most {
-                keys.truncate(most);
+            found.extend(page.items.unwrap_or_default());
+            if found.len() >= most {
+                found.truncate(most);
                 break;
             }
         }
-        Ok(keys)
+        Ok(found)
+    }
+
+    /// The answer to a hold above its limit, which no condition could express: from what is stored, without a write.
+    async fn never(&self, reservation: &Reservation) -> Result<Created, LedgerError> {
+        if let Some(stored) = self.find(reservation.request_id()).await? {
+            return Ok(Created::Exists(Box::new(stored)));
+        }
+        let mut charges: Vec<Charge> = reservation.enforced().cloned().collect();
+        let figures = self.figures(&charges).await?;
+        charges.iter_mut().zip(&figures).for_each(|(charge, figures)| charge.show(figures));
+        let refusing = charges.iter().zip(figures).filter(|(charge, _)| !charge.fits());
+        Ok(Created::NoRoom(refusing.map(|(charge, figures)| (charge.key(), figures)).collect()))
     }
 
     /// The reservations decided on a UTC day, all outcomes, in no order: what usage reports and audits are made from.
@@ -137,7 +150,8 @@ impl DynamoDbLedger {
         let mut keys = Vec::new();
         for partition in 0..PARTITIONS {
             let partition = ("dayPartition", item::day_partition(day, partition));
-            keys.extend(self.query_keys(DAY_INDEX, partition, ("decidedAt", 0, i64::MAX), usize::MAX).await?);
+            let found = self.query(DAY_INDEX, partition, ("decidedAt", 0, i64::MAX), usize::MAX).await?;
+            keys.extend(found.iter().filter_map(item::key));
         }
         self.items(keys).await?.iter().map(|item| reservation_from(item).map_err(unreadable)).collect()
     }
@@ -166,6 +180,9 @@ impl Ledger for DynamoDbLedger {
                 None => Ok(Created::Created),
                 Some(stored) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
             };
+        }
+        if reservation.enforced().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
+            return self.never(reservation).await;
         }
         match self.transact_hold(reservation, &deltas).await? {
             None => Ok(Created::Created),
@@ -198,20 +215,24 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn leases_past(&self, before: Timestamp, most: usize) -> Result<Vec<Reservation>, LedgerError> {
-        let mut keys = Vec::new();
+        let mut past = Vec::new();
         for partition in 0..PARTITIONS {
-            let range = ("leaseEnd", 0, before.as_second().saturating_sub(1));
+            let range = ("leaseEnd", 0, before.as_microsecond().saturating_sub(1));
             let partition = ("leasePartition", lease_partition_name(partition));
-            keys.extend(self.query_keys(LEASE_INDEX, partition, range, most).await?);
+            let found = self.query(LEASE_INDEX, partition, range, most).await?;
+            past.extend(found.iter().filter_map(|item| Some((item::lease_end(item)?, item::key(item)?))));
         }
-        keys.truncate(most);
-        let items = self.items(keys).await?;
+        past.sort();
+        let items = self.items(past.into_iter().take(most).map(|(_, key)| key).collect()).await?;
         let found: Result<Vec<Reservation>, LedgerError> = items.iter().map(|item| reservation_from(item).map_err(unreadable)).collect();
-        Ok(found?.into_iter().filter(|reservation| reservation.state.is_open()).collect())
+        // The index may lag behind the items.
+        let mut found: Vec<Reservation> = found?.into_iter().filter(|found| found.state.is_open() && found.lease_end < before).collect();
+        found.sort_by(|a, b| (a.lease_end, a.request_id()).cmp(&(b.lease_end, b.request_id())));
+        Ok(found)
     }
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {
-        for (key, update) in transaction::updates(deltas, None) {
+        for (key, update) in transaction::updates(deltas, &Ceiling::Nothing) {
             let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
             // Best effort, as the port promises: shadow counters are approximate.
             let _ = update.onto_item(request).send().await;

@@ -14,6 +14,7 @@ pub use execution::{execute, new_execution};
 pub use policy::SHIPPED;
 
 use crate::cli::{Cli, Command, PolicyCommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why a command could not do its work: a sentence, what it came from, and what to do.
@@ -72,5 +73,13 @@ pub async fn run(cli: Cli) -> ExitCode {
             }
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// Prints a command's result on standard output. A reader that stops reading, such as `head`, has what it wanted.
+fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!("standard output: {error}"))),
+        _ => Ok(()),
     }
 }

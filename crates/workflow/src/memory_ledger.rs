@@ -29,6 +29,11 @@ impl MemoryLedger {
         self.lock().clone()
     }
 
+    /// Forgets a counter, as a store does some time after the end of its window.
+    pub fn expire(&self, counter: &CounterKey) {
+        self.lock().counters.remove(counter);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Books> {
         // A panic elsewhere leaves whole transitions behind, since each is applied under one lock.
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,8 +104,9 @@ impl Ledger for MemoryLedger {
 
     async fn leases_past(&self, before: Timestamp, most: usize) -> Result<Vec<Reservation>, LedgerError> {
         let books = self.lock();
-        let past = books.reservations.values().filter(|stored| stored.state.is_open() && stored.lease_end < before);
-        Ok(past.take(most).cloned().collect())
+        let mut past: Vec<_> = books.reservations.values().filter(|stored| stored.state.is_open() && stored.lease_end < before).collect();
+        past.sort_by(|a, b| (a.lease_end, a.request_id()).cmp(&(b.lease_end, b.request_id())));
+        Ok(past.into_iter().take(most).cloned().collect())
     }
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {

@@ -5,6 +5,7 @@ use cost_sentry_core::outcome::{Document, ErrorReport, ModelReport, Outcome, Rat
 use cost_sentry_core::price::Usage;
 use cost_sentry_core::request::Request;
 use cost_sentry_core::reservation::{ClaimId, Reservation};
+use cost_sentry_core::warning::Warning;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -216,11 +217,16 @@ pub fn write<T: Serialize>(result: &T) -> Result<Value, Thrown> {
 
 /// A document about a valid request: its tags, model, warnings, and the budgets if they were looked at.
 pub fn document(outcome: Outcome, request: &Request, reservation: Option<&Reservation>) -> Document {
+    let mut warnings = request.warnings.clone();
+    // Said here, not in the request: its hash must stay the one that was held for.
+    if reservation.is_some_and(|reservation| reservation.enforced().next().is_none()) {
+        warnings.push(Warning::unbudgeted());
+    }
     Document {
         tags: Some(request.tags.clone()),
         model: Some(ModelReport::from(&request.model)),
         rate_limit: reservation.map(|reservation| RateLimit::of(reservation, None)),
-        warnings: request.warnings.clone(),
+        warnings,
         ..Document::new(outcome)
     }
 }

@@ -72,7 +72,7 @@ pub trait Ledger: Send + Sync {
     /// counter that has expired is left out.
     fn write(&self, version: u64, step: &Step) -> impl Future<Output = Result<Written, LedgerError>> + Send;
 
-    /// Open reservations whose lease ended before that time, at most so many.
+    /// Open reservations whose lease ended before that time, at most so many, the longest past first.
     fn leases_past(&self, before: Timestamp, most: usize) -> impl Future<Output = Result<Vec<Reservation>, LedgerError>> + Send;
 
     /// Moves shadow counters, best effort: a failure is nobody's business.

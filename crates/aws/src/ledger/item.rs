@@ -123,14 +123,23 @@ pub(super) fn key(item: &Item) -> Option<String> {
     item.get("pk")?.as_s().ok().cloned()
 }
 
+/// When the lease of an item of the lease index ends, in microseconds since 1970.
+pub(super) fn lease_end(item: &Item) -> Option<i64> {
+    number(item, "leaseEnd")
+}
+
 /// A counter's figures.
 pub(super) fn figures(item: &Item) -> CounterFigures {
-    let figure = |figure: char, unit: Unit| -> Option<i64> { item.get(&figure_attribute(figure, unit))?.as_n().ok()?.parse().ok() };
+    let figure = |figure, unit| number(item, &figure_attribute(figure, unit));
     let of = |unit: Unit| {
         let committed = figure('c', unit)?;
         Some((unit, Figures { committed, used: figure('u', unit).unwrap_or(0), uncertain: figure('x', unit).unwrap_or(0) }))
     };
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
+}
+
+fn number(item: &Item, attribute: &str) -> Option<i64> {
+    item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
 /// Which partition of an index an id falls in: from its bytes alone, so that it never changes.

@@ -108,15 +108,16 @@ const PARTS: [Part; 10] = [
 
 #[test]
 fn a_reservation_comes_back_as_it_went_in_any_state_with_any_of_its_parts() {
+    let sample = sample();
     for (state, parts) in State::ALL.into_iter().flat_map(|state| (0..1u32 << PARTS.len()).map(move |parts| (state, parts))) {
-        let mut reservation = Reservation { state, ..sample() };
+        let mut reservation = Reservation { state, ..sample.clone() };
         for (_, part) in PARTS.iter().enumerate().filter(|(at, _)| parts & (1 << at) != 0) {
             part(&mut reservation);
         }
         let back = reservation_from(&reservation_item(&reservation).unwrap()).unwrap();
         assert_eq!(back, reservation, "{state:?} {parts:#b}");
     }
-    let empty = Reservation { charges: Vec::new(), ..sample() };
+    let empty = Reservation { charges: Vec::new(), ..sample };
     assert_eq!(reservation_from(&reservation_item(&empty).unwrap()).unwrap(), empty);
 }
 
@@ -134,7 +135,7 @@ fn a_reservation_outlives_its_counters_and_those_their_windows_by_more_than_a_re
     let reservation = sample();
     let expires: i64 = reservation_item(&reservation).unwrap()["expiresAt"].as_n().unwrap().parse().unwrap();
     for charge in &reservation.charges {
-        let counter = counter_expiry(charge.span);
+        let counter = counter_expiry(charge.span.end);
         assert!(counter >= charge.span.end.as_second() + 15 * DAY_SECONDS && counter < expires, "{}", charge.budget);
     }
 }
@@ -182,26 +183,24 @@ fn the_sample_with_five_charges_takes_less_than_a_kilobyte_when_held() {
     check_stored(
         &sample(),
         &expect![[r#"
-        at=1795177800123456
-        ch=[["org-month" "" "month" 1793491200 1796083200 "" 0 [[0 5000000000000 8143200 2500000012345 2500000010000 1234]]] ["cost-center-month" "" "month" 1793491200 1796083200 "costCenter=support" 0 [[0 2000000000000 8143200 1000000012345 1000000010000 1234]]] ["model-day" "" "day" 1795132800 1795219200 "model=claude-3-5-haiku" 0 [[1 5000000 2179 2512345 2510000 1234]]] ["app-day" "" "day" 1795132800 1795219200 "applicationId=aws-documentation-helper" 0 [[1 2000000 2179 1012345 1010000 1234]]] ["haiku-minute" "" "minute" 1795177800 1795177860 "" 1 [[4 100 1 12395 10050 1234]]]]
-        dayPartition="2026-11-20#5"
-        decidedAt=1795177800
-        es=[179 0 2000]
-        expiresAt=1802131200
-        h="1d1c40636f4b2bd1dfaa6900f708ba38"
-        le=1795178130123456
-        leaseEnd=1795178130
-        leasePartition="L5"
-        m=["claude-3-5-haiku" "" "us.anthropic.claude-3-5-haiku-20241022-v1:0" "" "3" ""]
-        p="972befbc22c1751e"
-        pk="R#9b551f96-e4c4-8d3f-a73f-b25aecbab805"
-        pr={cr=80000 cw=1000000 in=800000 out=4000000}
-        s="HE"
-        t={applicationId="aws-documentation-helper" costCenter="support" environment="production"}
-        ts=1795177799000001
-        v=1
-        903 bytes
-    "#]],
+            ch=[["org-month" "" "month" 1793491200 1796083200 "" 0 [[0 5000000000000 8143200 2500000012345 2500000010000 1234]]] ["cost-center-month" "" "month" 1793491200 1796083200 "costCenter=support" 0 [[0 2000000000000 8143200 1000000012345 1000000010000 1234]]] ["model-day" "" "day" 1795132800 1795219200 "model=claude-3-5-haiku" 0 [[1 5000000 2179 2512345 2510000 1234]]] ["app-day" "" "day" 1795132800 1795219200 "applicationId=aws-documentation-helper" 0 [[1 2000000 2179 1012345 1010000 1234]]] ["haiku-minute" "" "minute" 1795177800 1795177860 "" 1 [[4 100 1 12395 10050 1234]]]]
+            dayPartition="2026-11-20#5"
+            decidedAt=1795177800123456
+            es=[179 0 2000]
+            expiresAt=1802131200
+            h="1d1c40636f4b2bd1dfaa6900f708ba38"
+            leaseEnd=1795178130123456
+            leasePartition="L5"
+            m=["claude-3-5-haiku" "" "us.anthropic.claude-3-5-haiku-20241022-v1:0" "" "3" ""]
+            p="972befbc22c1751e"
+            pk="R#9b551f96-e4c4-8d3f-a73f-b25aecbab805"
+            pr={cr=80000 cw=1000000 in=800000 out=4000000}
+            s="HE"
+            t={applicationId="aws-documentation-helper" costCenter="support" environment="production"}
+            ts=1795177799000001
+            v=1
+            887 bytes
+        "#]],
     );
 }
 
@@ -210,26 +209,133 @@ fn the_sample_with_five_charges_takes_less_than_a_kilobyte_when_settled() {
     check_stored(
         &settled(),
         &expect![[r#"
-        at=1795177800123456
-        ch=[["org-month" "" "month" 1793491200 1796083200 "" 0 [[0 5000000000000 8143200 2500000012345 2500000010000 1234]]] ["cost-center-month" "" "month" 1793491200 1796083200 "costCenter=support" 0 [[0 2000000000000 8143200 1000000012345 1000000010000 1234]]] ["model-day" "" "day" 1795132800 1795219200 "model=claude-3-5-haiku" 0 [[1 5000000 2179 2512345 2510000 1234]]] ["app-day" "" "day" 1795132800 1795219200 "applicationId=aws-documentation-helper" 0 [[1 2000000 2179 1012345 1010000 1234]]] ["haiku-minute" "" "minute" 1795177800 1795177860 "" 1 [[4 100 1 12395 10050 1234]]]]
-        ci="0123456789abcdef0123456789abcdef"
-        co=543200
-        dayPartition="2026-11-20#5"
-        decidedAt=1795177800
-        es=[179 0 2000]
-        expiresAt=1802131200
-        h="1d1c40636f4b2bd1dfaa6900f708ba38"
-        le=1795178131123456
-        m=["claude-3-5-haiku" "" "us.anthropic.claude-3-5-haiku-20241022-v1:0" "" "3" ""]
-        p="972befbc22c1751e"
-        pk="R#9b551f96-e4c4-8d3f-a73f-b25aecbab805"
-        pr={cr=80000 cw=1000000 in=800000 out=4000000}
-        s="SE"
-        t={applicationId="aws-documentation-helper" costCenter="support" environment="production"}
-        ts=1795177799000001
-        us=[24 131 0 0 0]
-        v=3
-        934 bytes
-    "#]],
+            ch=[["org-month" "" "month" 1793491200 1796083200 "" 0 [[0 5000000000000 8143200 2500000012345 2500000010000 1234]]] ["cost-center-month" "" "month" 1793491200 1796083200 "costCenter=support" 0 [[0 2000000000000 8143200 1000000012345 1000000010000 1234]]] ["model-day" "" "day" 1795132800 1795219200 "model=claude-3-5-haiku" 0 [[1 5000000 2179 2512345 2510000 1234]]] ["app-day" "" "day" 1795132800 1795219200 "applicationId=aws-documentation-helper" 0 [[1 2000000 2179 1012345 1010000 1234]]] ["haiku-minute" "" "minute" 1795177800 1795177860 "" 1 [[4 100 1 12395 10050 1234]]]]
+            ci="0123456789abcdef0123456789abcdef"
+            co=543200
+            dayPartition="2026-11-20#5"
+            decidedAt=1795177800123456
+            es=[179 0 2000]
+            expiresAt=1802131200
+            h="1d1c40636f4b2bd1dfaa6900f708ba38"
+            leaseEnd=1795178131123456
+            m=["claude-3-5-haiku" "" "us.anthropic.claude-3-5-haiku-20241022-v1:0" "" "3" ""]
+            p="972befbc22c1751e"
+            pk="R#9b551f96-e4c4-8d3f-a73f-b25aecbab805"
+            pr={cr=80000 cw=1000000 in=800000 out=4000000}
+            s="SE"
+            t={applicationId="aws-documentation-helper" costCenter="support" environment="production"}
+            ts=1795177799000001
+            us=[24 131 0 0 0]
+            v=3
+            932 bytes
+        "#]],
     );
+}
+
+/// Every item that differs from this one in one value: gone, or of a kind or with a content that is never written there; with its place.
+fn broken(item: &Item) -> Vec<(String, Item)> {
+    let mut all = Vec::new();
+    for (name, value) in item {
+        all.push((format!("{name} gone"), item.iter().filter(|(other, _)| *other != name).map(|(k, v)| (k.clone(), v.clone())).collect()));
+        for (place, value) in broken_values(name, value) {
+            let mut changed = item.clone();
+            changed.insert(name.clone(), value);
+            all.push((place, changed));
+        }
+    }
+    all
+}
+
+fn broken_values(place: &str, value: &AttributeValue) -> Vec<(String, AttributeValue)> {
+    let number = |digits: &str| AttributeValue::N(digits.to_owned());
+    let (null, text, huge) = (AttributeValue::Null(true), AttributeValue::S("x".to_owned()), number("99999999999999999999"));
+    let kinds = [null, text, huge, number("0.5"), number("not a number"), AttributeValue::L(Vec::new()), AttributeValue::M(Item::new())];
+    let mut all: Vec<_> = kinds.into_iter().map(|kind| (format!("{place} = {kind:?}"), kind)).collect();
+    match value {
+        AttributeValue::L(values) => {
+            for (at, value) in values.iter().enumerate() {
+                all.extend(broken_values(&format!("{place}[{at}]"), value).into_iter().map(|(place, value)| {
+                    let mut changed = values.clone();
+                    changed[at] = value;
+                    (place, AttributeValue::L(changed))
+                }));
+            }
+            let shorter = values.split_last().map(|(_, rest)| rest.to_vec()).unwrap_or_default();
+            all.push((format!("{place} shorter"), AttributeValue::L(shorter)));
+        }
+        AttributeValue::M(fields) => {
+            all.extend(broken(fields).into_iter().map(|(inner, changed)| (format!("{place}.{inner}"), AttributeValue::M(changed))));
+        }
+        _ => {}
+    }
+    all
+}
+
+/// What of that still reads, since it is optional, free text, a list of any length, or for the indexes alone.
+#[test]
+fn a_broken_item_is_an_error() {
+    let mut reservation = settled();
+    reservation.charges.truncate(1);
+    reservation.largest_max_tokens = Some(Tokens(1));
+    let item = reservation_item(&reservation).unwrap();
+    let mut readable: Vec<String> =
+        broken(&item).into_iter().filter(|(_, item)| reservation_from(item).is_ok()).map(|(place, _)| place).collect();
+    readable.sort();
+    expect![[r#"
+        ch = L([])
+        ch shorter
+        ch[0][0] = S("x")
+        ch[0][1] = S("x")
+        ch[0][2] = S("x")
+        ch[0][5] = S("x")
+        ch[0][7] = L([])
+        ch[0][7] shorter
+        ci = Null(true)
+        ci = S("x")
+        ci gone
+        co = Null(true)
+        co gone
+        dayPartition = L([])
+        dayPartition = M({})
+        dayPartition = N("0.5")
+        dayPartition = N("99999999999999999999")
+        dayPartition = Null(true)
+        dayPartition = S("x")
+        dayPartition gone
+        expiresAt = L([])
+        expiresAt = M({})
+        expiresAt = N("0.5")
+        expiresAt = N("99999999999999999999")
+        expiresAt = Null(true)
+        expiresAt = S("x")
+        expiresAt gone
+        h = S("x")
+        lm = Null(true)
+        lm gone
+        m[0] = S("x")
+        m[1] = S("x")
+        m[4] = S("x")
+        m[5] = S("x")
+        p = S("x")
+        pr = Null(true)
+        pr gone
+        pr.cr = Null(true)
+        pr.cr gone
+        pr.cw = Null(true)
+        pr.cw gone
+        t = M({})
+        t.applicationId = S("x")
+        t.applicationId gone
+        t.costCenter = S("x")
+        t.costCenter gone
+        t.environment = S("x")
+        t.environment gone
+        us = Null(true)
+        us gone"#]].assert_eq(&readable.join("\n"));
+    for state in ["", "HELD", "he", "XX"] {
+        let changed = Item::from([("s".to_owned(), AttributeValue::S(state.to_owned()))]);
+        let error = reservation_from(&item.clone().into_iter().chain(changed).collect()).unwrap_err();
+        assert!(matches!(error, ItemError::Value("s")), "{state}: {error:?}");
+    }
+    assert!(reservation_from(&Item::new()).is_err());
 }

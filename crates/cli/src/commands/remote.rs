@@ -4,7 +4,7 @@ use super::Failure;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::{ConfigBag, Credentials, Intercept, RuntimeComponents};
-use aws_sdk_sfn::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_sfn::error::{BoxError, ProvideErrorMetadata};
 use aws_sdk_sfn::operation::start_sync_execution::StartSyncExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, StateMachineType, SyncExecutionStatus};
 use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
@@ -58,13 +58,13 @@ pub async fn client(endpoint_url: Option<&str>) -> Client {
 
 /// Runs a request: synchronously on an Express state machine, else by asking until it has ended.
 pub async fn run(client: &Client, arn: &str, request: &Value) -> Result<End, Failure> {
-    let described = client.describe_state_machine().state_machine_arn(arn).send().await.map_err(|error| failure(&error, error.code()))?;
+    let described = client.describe_state_machine().state_machine_arn(arn).send().await.map_err(|error| failure(&error))?;
     if *described.r#type() == StateMachineType::Express {
         let started = client.start_sync_execution().state_machine_arn(arn).input(request.to_string()).send().await;
-        return Ok(synchronous(&started.map_err(|error| failure(&error, error.code()))?));
+        return Ok(synchronous(&started.map_err(|error| failure(&error))?));
     }
     let started = client.start_execution().state_machine_arn(arn).input(request.to_string()).send().await;
-    let started = started.map_err(|error| failure(&error, error.code()))?;
+    let started = started.map_err(|error| failure(&error))?;
     eprintln!("execution {}", started.execution_arn());
     follow(client, started.execution_arn()).await
 }
@@ -81,7 +81,7 @@ fn synchronous(answer: &StartSyncExecutionOutput) -> End {
 async fn follow(client: &Client, arn: &str) -> Result<End, Failure> {
     let mut shown = 0;
     loop {
-        let described = client.describe_execution().execution_arn(arn).send().await.map_err(|error| failure(&error, error.code()))?;
+        let described = client.describe_execution().execution_arn(arn).send().await.map_err(|error| failure(&error))?;
         shown = show_states(client, arn, shown).await;
         match described.status() {
             ExecutionStatus::Running | ExecutionStatus::PendingRedrive => tokio::time::sleep(POLL).await,
@@ -112,10 +112,11 @@ fn failed(error: Option<&str>, cause: Option<&str>) -> End {
     End::Failed { error: error.unwrap_or("Unknown").to_owned(), cause: cause.unwrap_or_default().to_owned() }
 }
 
-fn failure<E: std::error::Error>(error: &E, code: Option<&str>) -> Failure {
-    let message = match code {
-        Some(code) => format!("Step Functions: {code}: {}", DisplayErrorContext(error)),
-        None => format!("Step Functions could not be reached: {}", DisplayErrorContext(error)),
+fn failure<E: std::error::Error + ProvideErrorMetadata + 'static>(error: &E) -> Failure {
+    let message = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("Step Functions answered {code}: {message}"),
+        (Some(code), None) => format!("Step Functions answered {code}"),
+        _ => format!("Step Functions could not be reached: {}", Failure::from_error(error).message),
     };
     Failure::new(message)
         .hint("check the ARN, the region and the credentials; --endpoint-url names another endpoint, such as that of `cost-sentry local`")

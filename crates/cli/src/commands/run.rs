@@ -11,7 +11,6 @@ use cost_sentry_aws::log::Lines;
 use cost_sentry_core::policy::Policy;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The log of all runs on a data folder.
@@ -51,7 +50,7 @@ pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
 fn finish(end: &End, as_json: bool) -> Result<u8, Failure> {
     let (document, status) = outcome(end)?;
     let text = if as_json { format!("{document}\n") } else { show::outcome::text(&document) };
-    anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::new(format!("the outcome could not be printed: {error}")))?;
+    super::print(&text)?;
     Ok(status)
 }
 

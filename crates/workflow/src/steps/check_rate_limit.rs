@@ -13,7 +13,6 @@ use cost_sentry_core::policy::{InputBound, Policy};
 use cost_sentry_core::refusal::retry_after;
 use cost_sentry_core::request::Request;
 use cost_sentry_core::reservation::{Reservation, State};
-use cost_sentry_core::warning::Warning;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -33,7 +32,7 @@ pub struct CheckRateLimit<S, L, C, E> {
 /// What the budgets say.
 enum Answer {
     /// Room is held.
-    Held(Reservation, Vec<Warning>),
+    Held(Reservation),
     /// No room, and the plan that found none.
     Refused(Plan),
     /// The id was answered before.
@@ -64,7 +63,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         };
         context.took("checkRateLimit", now, self.edge.now());
         match answer {
-            Answer::Held(reservation, warnings) => approved(context, request, reservation, warnings),
+            Answer::Held(reservation) => approved(context, request, reservation),
             Answer::Repeat(reservation) => repeat(context, request, reservation),
             Answer::Refused(_) => undecided(context, &request, None, ErrorName::ContractViolation),
         }
@@ -87,8 +86,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
                 if !shadow.is_empty() {
                     self.ledger.count_shadow(&shadow).await;
                 }
-                let warnings = if plan.unbudgeted { vec![Warning::unbudgeted()] } else { Vec::new() };
-                Ok(Answer::Held(reservation, warnings))
+                Ok(Answer::Held(reservation))
             }
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::NoRoom(refusing) => {
@@ -131,8 +129,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     }
 }
 
-fn approved(context: Context, mut request: Request, reservation: Reservation, warnings: Vec<Warning>) -> Result<Value, Thrown> {
-    request.warnings.extend(warnings);
+fn approved(context: Context, request: Request, reservation: Reservation) -> Result<Value, Thrown> {
     payload::write(&Approved { decision: Decision::Approved, context, request, reservation })
 }
 
@@ -143,7 +140,7 @@ fn repeat(context: Context, request: Request, reservation: Reservation) -> Resul
     match reservation.state {
         State::Denied => denied(context, &request, reservation),
         State::Released => undecided(context, &request, Some(reservation), ErrorName::LeaseLost),
-        State::Held | State::Claimed | State::Settled | State::Uncertain => approved(context, request, reservation, Vec::new()),
+        State::Held | State::Claimed | State::Settled | State::Uncertain => approved(context, request, reservation),
     }
 }
 

@@ -75,7 +75,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
     async fn answered(&self, mut invocation: Invocation, answer: Answer) -> Result<Value, Thrown> {
         let fate = answer.usage.map_or(CallFate::Doubt, |usage| CallFate::Answered { usage });
         let pending = self.close(&mut invocation, fate).await;
-        let mut document = payload::document(Outcome::InvocationSucceeded, &invocation.request, None);
+        let mut document = payload::document(Outcome::InvocationSucceeded, &invocation.request, Some(&invocation.reservation));
         document.response = Some(Response { role: "assistant".to_owned(), content: answer.text, stop_reason: answer.stop_reason });
         match answer.usage {
             Some(usage) => {
