@@ -28,7 +28,7 @@ enum Functions {
     /// In this process.
     Here(LocalTasks<Lines<File>>),
     /// Behind a Lambda endpoint.
-    There(LambdaTasks),
+    There(Box<LambdaTasks>),
 }
 
 impl Tasks for Functions {
@@ -81,7 +81,7 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
     policy::apply_to(&stack.policies(), &file).await?;
     let log = Lines::new(super::run::log_file(&arguments.data.data)?);
     let functions = match &arguments.lambda_endpoint {
-        Some(url) => Functions::There(LambdaTasks::new(url)),
+        Some(url) => Functions::There(Box::new(LambdaTasks::new(url))),
         None => Functions::Here(stack.tasks(log.clone())),
     };
     let (executions, resumed) = executions(functions, &arguments)?;
@@ -164,7 +164,9 @@ fn announce(stack: &Stack, endpoint: &StepFunctions) {
 async fn sweep_forever(sweep: cost_sentry_aws::steps::SweepReservations<Lines<File>>, every: Duration) {
     loop {
         match sweep.run(Value::Null).await {
-            Ok(swept) if swept["released"] != 0 || swept["uncertain"] != 0 => anstream::eprintln!("swept {swept}"),
+            Ok(swept) if ["released", "uncertain"].iter().any(|name| swept.get(name).is_some_and(|count| *count != 0)) => {
+                anstream::eprintln!("swept {swept}");
+            }
             Ok(_) => {}
             Err(error) => anstream::eprintln!("{}", style::error(&format!("the sweep failed: {error}"))),
         }

@@ -83,7 +83,7 @@ fn list<T: Tasks + Send + Sync + 'static>(executions: &Executions<T>, parameters
     let status = parameters.status()?;
     let wanted = executions.list().into_iter().filter(|record| status.is_none_or(|status| record.status() == status));
     let (page, next) = parameters.page(wanted.map(|record| answers::listed(&record)).collect())?;
-    Ok(paged("executions", page, next))
+    Ok(paged("executions", &page, next))
 }
 
 fn history<T: Tasks + Send + Sync + 'static>(executions: &Executions<T>, parameters: &Parameters<'_>) -> Result<Value, Refusal> {
@@ -93,10 +93,10 @@ fn history<T: Tasks + Send + Sync + 'static>(executions: &Executions<T>, paramet
         events.reverse();
     }
     let (page, next) = parameters.page(events)?;
-    Ok(paged("events", page, next))
+    Ok(paged("events", &page, next))
 }
 
-fn paged(name: &str, page: Vec<Value>, next: Option<String>) -> Value {
+fn paged(name: &str, page: &[Value], next: Option<String>) -> Value {
     let mut answer = json!({ name: page });
     if let (Some(token), Some(fields)) = (next, answer.as_object_mut()) {
         fields.insert("nextToken".to_owned(), json!(token));

@@ -3,22 +3,20 @@
 use super::arn::{MachineType, Status, execution_arn};
 use super::history::History;
 use super::journal::{Ended, Journal, JournalError, Started};
+use super::records::{Historian, Records, insert, lock};
 use super::refusal::Refusal;
 use crate::local::clock::SystemClock;
-use cost_sentry_asl::{End, Event, Execution, Observer, StateMachine, Tasks};
+use cost_sentry_asl::{End, Execution, StateMachine, Tasks};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+
+pub use super::records::Record;
 
 /// The role that local executions say they run as.
 pub const ROLE_ARN: &str = "arn:aws:iam::000000000000:role/cost-sentry";
-/// How many executions are remembered; beyond that the oldest that have ended are forgotten.
-const KEPT: usize = 2_000;
-
 /// Who is told of executions that end.
 pub trait Report: Send + Sync {
     /// An execution has ended.
@@ -47,46 +45,6 @@ struct Shared<T> {
     records: Mutex<Records>,
     /// How many are running; a change wakes whoever waits for the end of all.
     running: watch::Sender<usize>,
-}
-
-#[derive(Default)]
-struct Records {
-    by_arn: BTreeMap<String, Arc<Mutex<Record>>>,
-    order: std::collections::VecDeque<String>,
-}
-
-/// One execution.
-#[derive(Debug, Clone)]
-pub struct Record {
-    /// How it was started.
-    pub started: Started,
-    /// How it ended; nothing while it runs.
-    pub ended: Option<Ended>,
-    /// Its history.
-    pub(super) history: History,
-    /// Stops it.
-    abort: Option<AbortHandle>,
-}
-
-impl Record {
-    /// How it stands.
-    pub fn status(&self) -> Status {
-        self.ended.as_ref().map_or(Status::Running, |ended| ended.status)
-    }
-}
-
-/// Notes an execution's history as it happens.
-struct Historian(Arc<Mutex<Record>>);
-
-impl Observer for Historian {
-    fn event(&self, event: &Event) {
-        lock(&self.0).history.add(event, ROLE_ARN);
-    }
-}
-
-/// A poisoned record is still the record.
-fn lock<R>(record: &Mutex<R>) -> MutexGuard<'_, R> {
-    record.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What executions are made of.
@@ -182,8 +140,7 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
             executions.close(&running, ended, false);
         });
         let _ = task.await;
-        let record = lock(&record).clone();
-        record
+        lock(&record).clone()
     }
 
     /// Stops an execution; when it stopped.
@@ -312,22 +269,4 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
         self.count(-1);
         self.shared.report.ended(&closed);
     }
-}
-
-fn insert(records: &mut Records, started: Started, ended: Option<Ended>) -> Arc<Mutex<Record>> {
-    let arn = started.arn.clone();
-    let record = Arc::new(Mutex::new(Record { started, ended, history: History::default(), abort: None }));
-    records.by_arn.insert(arn.clone(), Arc::clone(&record));
-    records.order.push_back(arn);
-    while records.order.len() > KEPT {
-        let Some(oldest) = records.order.front() else { break };
-        let is_open = records.by_arn.get(oldest).is_some_and(|record| lock(record).ended.is_none());
-        if is_open {
-            break;
-        }
-        if let Some(oldest) = records.order.pop_front() {
-            records.by_arn.remove(&oldest);
-        }
-    }
-    record
 }

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 const ENDED_KEPT: usize = 1_000;
 
 /// An execution that was acknowledged.
+#[expect(clippy::struct_field_names, reason = "`startedAt` beside `stoppedAt`, as it is stored")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Started {
@@ -70,7 +71,15 @@ pub struct JournalError {
 
 /// Where lines go; nowhere for a stack in memory.
 #[derive(Debug, Default)]
-pub struct Journal(Option<Mutex<(PathBuf, File)>>);
+pub struct Journal(Option<Mutex<Open>>);
+
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    /// Whether the last line may have been written in part, on a full disk: the next one must not be glued to it.
+    is_torn: bool,
+}
 
 /// What an earlier process left: each execution in the order of its start, with its end if it had one.
 pub type Left = Vec<(Started, Option<Ended>)>;
@@ -87,7 +96,7 @@ impl Journal {
         let left = shortened(left);
         rewrite(path, &left).map_err(failed)?;
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-        Ok((Self(Some(Mutex::new((path.to_path_buf(), file)))), left))
+        Ok((Self(Some(Mutex::new(Open { path: path.to_path_buf(), file, is_torn: false }))), left))
     }
 
     /// Notes a start, before it is acknowledged.
@@ -103,18 +112,20 @@ impl Journal {
     fn write(&self, line: &Line) -> Result<(), JournalError> {
         let Some(journal) = &self.0 else { return Ok(()) };
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let (path, file) = &mut *journal;
         let text = serde_json::to_string(line).map_err(io::Error::from);
-        let written = text.and_then(|text| file.write_all(format!("{text}\n").as_bytes()));
-        written.map_err(|source| JournalError { path: path.clone(), source })
+        let before = if journal.is_torn { "\n" } else { "" };
+        let written = text.and_then(|text| journal.file.write_all(format!("{before}{text}\n").as_bytes()));
+        journal.is_torn = written.is_err();
+        written.map_err(|source| JournalError { path: journal.path.clone(), source })
     }
 }
 
 fn read(reader: impl BufRead) -> io::Result<Left> {
     let mut order = Vec::new();
     let mut known: BTreeMap<String, (Started, Option<Ended>)> = BTreeMap::new();
-    for line in reader.lines() {
-        match serde_json::from_str(&line?) {
+    // Bytes, since a torn line may end inside a character.
+    for line in reader.split(b'\n') {
+        match serde_json::from_slice(&line?) {
             Ok(Line::Started(started)) => {
                 order.push(started.arn.clone());
                 known.insert(started.arn.clone(), (started, None));
@@ -181,7 +192,7 @@ mod tests {
         journal.ended(&ended("a")).unwrap();
         drop(journal);
         let mut file = OpenOptions::new().append(true).open(&path).unwrap();
-        file.write_all(b"{\"started\":{\"arn\":").unwrap();
+        file.write_all(b"{\"started\":{\"arn\":\"\xc3").unwrap();
         let (_, left) = Journal::open(&path).unwrap();
         assert_eq!(left, [(started("a"), Some(ended("a"))), (started("b"), None)]);
     }

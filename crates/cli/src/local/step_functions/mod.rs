@@ -16,6 +16,7 @@ pub mod arn;
 pub mod executions;
 mod history;
 mod journal;
+mod records;
 mod refusal;
 mod requests;
 
