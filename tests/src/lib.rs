@@ -3,18 +3,20 @@
 //! Cases are data under `tests/data`; each module here is one question that they answer.
 
 #[cfg(test)]
-mod contract;
-#[cfg(test)]
-mod harness;
-#[cfg(test)]
-mod repeats_and_faults;
-#[cfg(test)]
-mod scenarios;
-#[cfg(test)]
-mod ledger_suite;
-#[cfg(test)]
 mod bad_requests;
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
 mod concurrency;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod ledger_suite;
+#[cfg(test)]
+mod local_endpoint;
+#[cfg(test)]
+mod repeats_and_faults;
+#[cfg(test)]
+mod scenarios;

@@ -64,9 +64,12 @@ impl Report for Console {
 
 /// Runs the command, until it is told to stop.
 pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
+    // Before anybody knows of this process, so that whoever does can end it cleanly.
+    let mut terminated = signal(SignalKind::terminate()).map_err(|error| Failure::from_error(&error))?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(|error| Failure::from_error(&error))?;
     let file = policy::load(arguments.policy.policy.as_deref())?;
     let script = script(arguments.simulator.as_deref(), arguments.policy.policy.as_deref(), &file.policy)?;
-    std::fs::create_dir_all(&arguments.data.data).map_err(|error| Failure::new(format!("{}: {error}", arguments.data.data.display())))?;
+    std::fs::create_dir_all(&arguments.data.data).map_err(|error| folder_failure(&arguments.data.data, &error))?;
     let _lock = lock(&arguments.data.data)?;
     let port = arguments.port;
     let offset = |n: u16| if port == 0 { 0 } else { port.saturating_add(n) };
@@ -93,7 +96,10 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
         anstream::eprintln!("started again {} that an earlier process left", plural(resumed as u64, "execution"));
     }
     let sweeping = tokio::spawn(sweep_forever(stack.sweep(log), Duration::from_secs(arguments.sweep_every)));
-    wait_for_stop().await?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
     sweeping.abort();
     endpoint.shutdown().await;
     let left = executions.running();
@@ -127,13 +133,18 @@ fn executions(functions: Functions, arguments: &cli::Local) -> Result<(Execution
 /// One process at a time writes the journal; the lock goes with the process, however it ends.
 fn lock(folder: &Path) -> Result<File, Failure> {
     let path = folder.join(LOCK_FILE);
-    let file = File::create(&path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    let file = File::create(&path).map_err(|error| folder_failure(&path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::new(format!("another `cost-sentry local` uses {}", folder.display()))
             .hint("stop it, or name another folder with --data DIR")),
-        Err(TryLockError::Error(error)) => Err(Failure::new(format!("{}: {error}", path.display()))),
+        Err(TryLockError::Error(error)) => Err(folder_failure(&path, &error)),
     }
+}
+
+fn folder_failure(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{} could not be used: {error}", path.display()))
+        .hint("the data folder must be a folder that can be written; --data DIR names another")
 }
 
 fn port_failure(failure: Failure, port: u16) -> Failure {
@@ -172,13 +183,4 @@ async fn sweep_forever(sweep: cost_sentry_aws::steps::SweepReservations<Lines<Fi
         }
         tokio::time::sleep(every).await;
     }
-}
-
-async fn wait_for_stop() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Failure::from_error(&error))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    Ok(())
 }

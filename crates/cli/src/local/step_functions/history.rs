@@ -19,9 +19,9 @@ struct Entry {
 }
 
 impl History {
-    /// Adds what the runner reports; what AWS has no event for is left out.
-    pub fn add(&mut self, event: &Event, role_arn: &str) {
-        if let Some((event_type, details)) = entry(&event.kind, role_arn) {
+    /// Adds what the runner reports; what AWS has no event for is left out. The execution's input is shown as it was sent.
+    pub fn add(&mut self, event: &Event, input: &str, role_arn: &str) {
+        if let Some((event_type, details)) = entry(&event.kind, input, role_arn) {
             self.events.push(Entry { at: event.at, event_type, details });
         }
     }
@@ -64,11 +64,11 @@ fn whole() -> Value {
 
 type Written = (String, Option<(&'static str, Value)>);
 
-fn entry(kind: &EventKind, role_arn: &str) -> Option<Written> {
+fn entry(kind: &EventKind, sent: &str, role_arn: &str) -> Option<Written> {
     let named = |name: &str, details: &'static str, value: Value| Some((name.to_owned(), Some((details, value))));
     match kind {
-        EventKind::ExecutionStarted { input } => {
-            let value = json!({ "input": input.to_string(), "inputDetails": whole(), "roleArn": role_arn });
+        EventKind::ExecutionStarted { .. } => {
+            let value = json!({ "input": sent, "inputDetails": whole(), "roleArn": role_arn });
             named("ExecutionStarted", "executionStartedEventDetails", value)
         }
         EventKind::StateEntered { name, state_type, input } => {

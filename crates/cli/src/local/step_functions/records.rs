@@ -44,7 +44,9 @@ pub(super) struct Historian(pub Arc<Mutex<Record>>);
 
 impl Observer for Historian {
     fn event(&self, event: &Event) {
-        lock(&self.0).history.add(event, ROLE_ARN);
+        let mut record = lock(&self.0);
+        let Record { history, started, .. } = &mut *record;
+        history.add(event, &started.input, ROLE_ARN);
     }
 }
 
