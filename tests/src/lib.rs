@@ -23,6 +23,8 @@ mod ledger_faults;
 #[cfg(test)]
 mod ledger_suite;
 #[cfg(test)]
+mod local_endpoint;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod policy_schema;

@@ -16,7 +16,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Send one request through the workflow, on this machine's embedded parts.
-    #[command(after_help = "Example:\n  cost-sentry run examples/request.json\n  echo '{…}' | cost-sentry run - --json\n\n\
+    #[command(after_help = "Example:\n  cost-sentry run examples/request.json\n  echo '{…}' | cost-sentry run - --json\n  \
+        cost-sentry run examples/request.json --state-machine-arn ARN\n\n\
         Exit status: 0 answered, 2 invalid request, 3 denied by a budget, 4 invocation failed, 1 anything else.")]
     Run(Run),
     /// Check a policy and the state machine: every problem at once, ways around a budget as warnings.
@@ -25,6 +26,12 @@ pub enum Command {
     /// Say which budgets apply to a request, what it would hold on each and why, and what the answer would be. Holds nothing.
     #[command(after_help = "Example:\n  cost-sentry explain examples/request.json")]
     Explain(Explain),
+    /// Run the local stack as one process, behind a Step Functions endpoint that any AWS SDK can talk to.
+    #[command(
+        after_help = "Example:\n  cost-sentry local --port 0\n\nThe first line on standard output is a JSON object with all endpoints. \
+        With --port N, Step Functions is at N, DynamoDB at N+1, Bedrock at N+2, CloudWatch at N+3."
+    )]
+    Local(Local),
     /// Work with the stored policy.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -80,6 +87,41 @@ pub struct Run {
     /// Print the outcome document alone, as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Start the execution on this state machine instead of the embedded parts; policy, books and simulator are then its own.
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["policy", "data", "simulator"])]
+    pub state_machine_arn: Option<String>,
+    /// The Step Functions endpoint, if not AWS's.
+    #[arg(long, value_name = "URL", requires = "state_machine_arn")]
+    pub endpoint_url: Option<String>,
+    /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
+    #[arg(long)]
+    pub allow_remote_endpoints: bool,
+}
+
+/// Arguments of `local`.
+#[derive(Debug, Args)]
+pub struct Local {
+    /// The Step Functions endpoint's port; the other services follow it. 0 lets the system pick all of them.
+    #[arg(long, value_name = "N", default_value_t = 8083, value_parser = clap::value_parser!(u16).range(..=65532))]
+    pub port: u16,
+    /// The policy.
+    #[command(flatten)]
+    pub policy: Policy,
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// How the simulated Bedrock behaves, a YAML file; without it `NAME.simulator.yaml` beside the policy, if there is one.
+    #[arg(long, value_name = "FILE")]
+    pub simulator: Option<PathBuf>,
+    /// Invoke the functions at this Lambda endpoint, such as that of `cargo lambda watch`, instead of in this process.
+    #[arg(long, value_name = "URL")]
+    pub lambda_endpoint: Option<String>,
+    /// Seconds between sweeps of reservations that nobody ended.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub sweep_every: u64,
+    /// Run each asynchronous Express execution twice, as AWS may do.
+    #[arg(long)]
+    pub express_twice: bool,
     /// Allow endpoints from the environment that are not on this machine; they get real credentials and real requests.
     #[arg(long)]
     pub allow_remote_endpoints: bool,

@@ -3,7 +3,9 @@
 mod check;
 mod execution;
 mod explain;
+mod local;
 mod policy;
+mod remote;
 mod run;
 mod sweep;
 
@@ -12,6 +14,7 @@ pub use execution::{execute, new_execution};
 pub use policy::{SCHEMA, SHIPPED};
 
 use crate::cli::{Cli, Command, PolicyCommand};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Why a command could not do its work: a sentence, what it came from, and what to do.
@@ -57,6 +60,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
+        Command::Local(arguments) => Box::pin(local::local(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,
         Command::Policy(PolicyCommand::Schema) => policy::schema(),
         Command::Sweep(arguments) => Box::pin(sweep::sweep(arguments)).await,
@@ -70,5 +74,13 @@ pub async fn run(cli: Cli) -> ExitCode {
             }
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// Prints a command's result on standard output. A reader that stops reading, such as `head`, has what it wanted.
+fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(format!("standard output: {error}"))),
+        _ => Ok(()),
     }
 }

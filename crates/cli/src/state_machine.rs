@@ -14,6 +14,11 @@ pub fn local() -> Result<StateMachine, Vec<Problem>> {
     parse(FILE, &local_values())
 }
 
+/// The text of that state machine, its placeholders filled.
+pub fn local_text() -> String {
+    substitute(FILE, &local_values()).unwrap_or_default()
+}
+
 /// The state machine of a text.
 pub fn parse(text: &str, values: &BTreeMap<String, String>) -> Result<StateMachine, Vec<Problem>> {
     let filled = substitute(text, values).map_err(|error| vec![Problem { pointer: String::new(), message: error.to_string() }])?;

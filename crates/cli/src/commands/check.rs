@@ -8,7 +8,6 @@ use cost_sentry_core::problem::Problem;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
-use std::io::Write;
 
 /// What a check found in one file.
 #[derive(Debug, Serialize)]
@@ -31,7 +30,7 @@ pub fn check(arguments: &cli::Check) -> Result<u8, Failure> {
     };
     let found = [Findings { file: name, problems, warnings }, check_state_machine()];
     let text = if arguments.json { json(&found)? } else { show::findings::text(&found) };
-    anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::new(format!("the findings could not be printed: {error}")))?;
+    super::print(&text)?;
     Ok(if found.iter().all(|findings| findings.problems.is_empty()) { 0 } else { FAILED })
 }
 

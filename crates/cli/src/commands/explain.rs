@@ -18,7 +18,6 @@ use cost_sentry_workflow::ports::{Edge, Ledger};
 use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::io::Write;
 
 /// Runs the command.
 pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
@@ -35,9 +34,7 @@ pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
             }
         };
     let text = if arguments.json { format!("{explanation}\n") } else { show::explanation::text(&explanation) };
-    anstream::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| Failure::new(format!("the explanation could not be printed: {error}")))?;
+    super::print(&text)?;
     Ok(status)
 }
 

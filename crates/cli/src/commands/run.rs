@@ -1,10 +1,10 @@
 //! `cost-sentry run`: one request through the workflow.
 
 use super::execution::{execute, new_execution, read_request};
-use super::{FAILED, Failure, policy};
+use super::{FAILED, Failure, policy, remote};
 use crate::cli;
 use crate::local::simulator::Script;
-use crate::local::stack::{Options, Stack, StackError};
+use crate::local::stack::{Options, Ports, Stack, StackError};
 use crate::show::{self, progress::Progress};
 use cost_sentry_asl::End;
 use cost_sentry_aws::log::Lines;
@@ -12,7 +12,6 @@ use cost_sentry_core::policy::Policy;
 use cost_sentry_core::problem::nearest;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The log of all runs on a data folder.
@@ -21,11 +20,16 @@ const LOG_FILE: &str = "log.jsonl";
 /// Runs the command.
 pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
     let request = read_request(&arguments.request)?;
+    if let Some(arn) = &arguments.state_machine_arn {
+        let client = remote::client(arguments.endpoint_url.as_deref()).await;
+        return finish(&remote::run(&client, arn, &request).await?, arguments.json);
+    }
     let file = policy::load(arguments.policy.policy.as_deref())?;
     let script = script(arguments.simulator.as_deref(), arguments.policy.policy.as_deref(), &file.policy)?;
     let options = Options {
         data: Some(arguments.data.data.clone()),
         script,
+        ports: Ports::default(),
         allow_remote_endpoints: arguments.allow_remote_endpoints,
         http_client: None,
     };
@@ -47,7 +51,7 @@ pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
 fn finish(end: &End, as_json: bool) -> Result<u8, Failure> {
     let (document, status) = outcome(end)?;
     let text = if as_json { format!("{document}\n") } else { show::outcome::text(&document) };
-    anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::new(format!("the outcome could not be printed: {error}")))?;
+    super::print(&text)?;
     Ok(status)
 }
 
@@ -72,7 +76,7 @@ fn outcome(end: &End) -> Result<(Value, u8), Failure> {
 }
 
 /// The simulator's script: the file named, or the one beside the policy, or none.
-fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> Result<Script, Failure> {
+pub(super) fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> Result<Script, Failure> {
     let beside: Option<PathBuf> = policy_path.map(|path| path.with_extension("simulator.yaml")).filter(|path| path.is_file());
     let Some(path) = named.map(Path::to_path_buf).or(beside) else {
         return Ok(Script::default());
@@ -95,7 +99,7 @@ fn script(named: Option<&Path>, policy_path: Option<&Path>, policy: &Policy) -> 
 }
 
 /// Where the books are elsewhere, the folder is there for the log alone.
-fn log_file(folder: &Path) -> Result<File, Failure> {
+pub(super) fn log_file(folder: &Path) -> Result<File, Failure> {
     let path = folder.join(LOG_FILE);
     let file = std::fs::create_dir_all(folder).and_then(|()| OpenOptions::new().create(true).append(true).open(&path));
     file.map_err(|error| Failure::new(format!("{}: {error}", path.display())))
@@ -110,6 +114,7 @@ pub(super) fn stack_failure(error: StackError) -> Failure {
             failure.hint("the folder must be writable, and its ledger.sqlite one that this version made; --data DIR names another")
         }
         StackError::Io { .. } => failure.hint("--data DIR names another folder"),
+        StackError::NewerFormat { .. } => failure.hint("use that version, or another folder with --data DIR"),
         StackError::Table(_) | StackError::Config(_) | StackError::RemoteEndpoint { .. } => failure,
     }
 }

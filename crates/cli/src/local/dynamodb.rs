@@ -34,6 +34,11 @@ impl DynamoDb {
     /// the memory of `ClientRequestToken`s, and the description of a table once it was used, so change tables (a new
     /// index, say) only while one process has the file open.
     pub async fn start(path: Option<&Path>) -> Result<Self, DynamoDbError> {
+        Self::start_on(0, path).await
+    }
+
+    /// The same on a port of one's own choice.
+    pub async fn start_on(port: u16, path: Option<&Path>) -> Result<Self, DynamoDbError> {
         let not_text = || DynamoDbError::Open("its path is not UTF-8".to_owned());
         let path = path.map(|path| path.to_str().map(str::to_owned).ok_or_else(not_text)).transpose()?;
         // Opening may wait for another process that migrates the same file.
@@ -44,7 +49,7 @@ impl DynamoDb {
         .await
         .map_err(|error| DynamoDbError::Open(error.to_string()))?
         .map_err(|error| DynamoDbError::Open(first_sentence(&error.to_string()).to_owned()))?;
-        let server = Loopback::start(|listener, stop| async move {
+        let server = Loopback::start(port, |listener, stop| async move {
             // axum's accept loop retries by itself: it has no error to report.
             let _ = dynoxide::server::serve_with_shutdown(listener, database, stop.wait()).await;
         })

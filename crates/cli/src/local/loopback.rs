@@ -1,4 +1,4 @@
-//! One server on a loopback port picked by the system, stopped when its handle is dropped.
+//! One server on a loopback port, stopped when its handle is dropped.
 //!
 //! Also the connections that a handler can cut without an answer. Left out: TLS, and any address but 127.0.0.1.
 
@@ -31,12 +31,12 @@ pub(super) struct Loopback {
 }
 
 impl Loopback {
-    /// Binds a port and runs `server` on it until the handle is dropped or shut down.
-    pub(super) async fn start<S>(server: impl FnOnce(TcpListener, Stop) -> S) -> io::Result<Self>
+    /// Binds `port` (0: one that the system picks) and runs `server` on it until the handle is dropped or shut down.
+    pub(super) async fn start<S>(port: u16, server: impl FnOnce(TcpListener, Stop) -> S) -> io::Result<Self>
     where
         S: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let (stop, stopped) = watch::channel(());
         let task = tokio::spawn(server(listener, Stop(stopped)));

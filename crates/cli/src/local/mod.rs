@@ -13,8 +13,10 @@
 
 pub mod clock;
 pub mod dynamodb;
+pub mod lambda;
 mod loopback;
 pub mod metrics_sink;
 pub mod simulator;
 pub mod stack;
+pub mod step_functions;
 pub mod tasks;

@@ -20,6 +20,10 @@ pub const TABLE: &str = "cost-sentry";
 /// The ledger's file in the data folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
 
+/// The data folder's format, and the file that names it.
+const FORMAT: &str = "1";
+const FORMAT_FILE: &str = "FORMAT";
+
 /// The SDK's own variables for the services that the workflow calls.
 pub const ENDPOINT_VARIABLES: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL_CLOUDWATCH"];
 
@@ -43,12 +47,31 @@ pub enum StackError {
     /// The environment.
     #[error(transparent)]
     Config(#[from] config::ConfigError),
+    /// A folder that a newer version has written.
+    #[error("{} was written by a newer version (format {found}, this version knows {FORMAT})", folder.display())]
+    NewerFormat {
+        /// The folder.
+        folder: PathBuf,
+        /// Its format.
+        found: String,
+    },
     /// An endpoint elsewhere, without the flag for it.
     #[error("{variable} points to an endpoint that is not on this machine; --allow-remote-endpoints permits that")]
     RemoteEndpoint {
         /// Which variable.
         variable: &'static str,
     },
+}
+
+/// The ports of the embedded services on 127.0.0.1; 0 lets the system pick.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Ports {
+    /// DynamoDB's.
+    pub dynamodb: u16,
+    /// Bedrock Runtime's.
+    pub bedrock_runtime: u16,
+    /// CloudWatch's.
+    pub cloudwatch: u16,
 }
 
 /// What the stack is made of.
@@ -58,6 +81,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// How the simulated Bedrock behaves.
     pub script: Script,
+    /// Where the embedded services listen.
+    pub ports: Ports,
     /// Whether endpoints that the environment names may be elsewhere.
     pub allow_remote_endpoints: bool,
     /// Another HTTP client for the SDK: where tests inject faults.
@@ -77,6 +102,8 @@ pub struct Stack {
     pub config: Config,
     /// What they call.
     pub clients: Clients,
+    /// Where the services are.
+    pub endpoints: Endpoints,
 }
 
 impl Stack {
@@ -92,15 +119,15 @@ impl Stack {
         let listening = |source| StackError::Io { what: "no port on 127.0.0.1 could be opened".to_owned(), source };
         let dynamodb = match &dynamodb_url {
             Some(_) => None,
-            None => Some(DynamoDb::start(ledger_file(options.data.as_deref())?.as_deref()).await?),
+            None => Some(DynamoDb::start_on(options.ports.dynamodb, ledger_file(options.data.as_deref())?.as_deref()).await?),
         };
         let simulator = match &bedrock_url {
             Some(_) => None,
-            None => Some(Simulator::start(options.script).await.map_err(listening)?),
+            None => Some(Simulator::start_on(options.ports.bedrock_runtime, options.script).await.map_err(listening)?),
         };
         let sink = match &cloudwatch_url {
             Some(_) => None,
-            None => Some(MetricsSink::start().await.map_err(listening)?),
+            None => Some(MetricsSink::start_on(options.ports.cloudwatch).await.map_err(listening)?),
         };
         let endpoints = Endpoints {
             dynamodb: dynamodb.as_ref().map(DynamoDb::endpoint).or(dynamodb_url),
@@ -109,9 +136,9 @@ impl Stack {
             dummy_credentials: !options.allow_remote_endpoints,
         };
         let config = Config::read(|name| if name == config::TABLE { Some(TABLE.to_owned()) } else { std::env::var(name).ok() })?;
-        let clients = Clients::with_http_client(&config, endpoints, options.http_client.unwrap_or_else(http_client)).await;
+        let clients = Clients::with_http_client(&config, endpoints.clone(), options.http_client.unwrap_or_else(http_client)).await;
         create_if_absent(&clients.dynamodb(), TABLE).await?;
-        Ok(Self { dynamodb, simulator, sink, config, clients })
+        Ok(Self { dynamodb, simulator, sink, config, clients, endpoints })
     }
 
     /// The functions of the state machine.
@@ -139,11 +166,24 @@ fn ledger_file(data: Option<&Path>) -> Result<Option<PathBuf>, StackError> {
     let Some(folder) = data else { return Ok(None) };
     std::fs::create_dir_all(folder)
         .map_err(|source| StackError::Io { what: format!("the folder {} could not be created", folder.display()), source })?;
+    check_format(folder)?;
     Ok(Some(folder.join(LEDGER_FILE)))
 }
 
+/// A newer version's books could mean something else: they are left alone.
+fn check_format(folder: &Path) -> Result<(), StackError> {
+    let path = folder.join(FORMAT_FILE);
+    let failed = |source| StackError::Io { what: format!("{} could not be used", path.display()), source };
+    match std::fs::read_to_string(&path) {
+        Ok(found) if found.trim() == FORMAT => Ok(()),
+        Ok(found) => Err(StackError::NewerFormat { folder: folder.to_path_buf(), found: found.trim().to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::write(&path, format!("{FORMAT}\n")).map_err(failed),
+        Err(error) => Err(failed(error)),
+    }
+}
+
 /// Whether a URL's host is this machine.
-fn is_loopback(url: &str) -> bool {
+pub fn is_loopback(url: &str) -> bool {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = host.split(['/', '?']).next().unwrap_or_default();
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);

@@ -48,9 +48,14 @@ pub struct MetricsSink {
 impl MetricsSink {
     /// Starts empty on 127.0.0.1, on a port picked by the system.
     pub async fn start() -> io::Result<Self> {
+        Self::start_on(0).await
+    }
+
+    /// The same on a port of one's own choice.
+    pub async fn start_on(port: u16) -> io::Result<Self> {
         let book = Arc::new(Book::default());
         let shared = Arc::clone(&book);
-        let server = Loopback::start(|listener, stop| loopback::serve(listener, server::router(shared), stop)).await?;
+        let server = Loopback::start(port, |listener, stop| loopback::serve(listener, server::router(shared), stop)).await?;
         Ok(Self { book, server })
     }
 

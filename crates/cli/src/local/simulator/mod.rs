@@ -45,9 +45,14 @@ pub struct Simulator {
 impl Simulator {
     /// Starts on 127.0.0.1, on a port picked by the system.
     pub async fn start(script: Script) -> io::Result<Self> {
+        Self::start_on(0, script).await
+    }
+
+    /// The same on a port of one's own choice.
+    pub async fn start_on(port: u16, script: Script) -> io::Result<Self> {
         let play = Arc::new(Play::new(script));
         let shared = Arc::clone(&play);
-        let server = Loopback::start(|listener, stop| {
+        let server = Loopback::start(port, |listener, stop| {
             let router = server::router(shared, stop.clone());
             loopback::serve(listener, router, stop)
         })
