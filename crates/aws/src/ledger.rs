@@ -219,9 +219,10 @@ impl Ledger for DynamoDbLedger {
         }
         past.sort();
         let items = self.items(past.into_iter().take(most).map(|(_, key)| key).collect()).await?;
-        let found: Result<Vec<Reservation>, LedgerError> = items.iter().map(|item| reservation_from(item).map_err(unreadable)).collect();
+        // One item that cannot be read must not keep all others from being ended.
+        let found = items.iter().filter_map(|item| reservation_from(item).ok());
         // The index may lag behind the items.
-        let mut found: Vec<Reservation> = found?.into_iter().filter(|found| found.state.is_open() && found.lease_end < before).collect();
+        let mut found: Vec<Reservation> = found.filter(|found| found.state.is_open() && found.lease_end < before).collect();
         found.sort_by(|a, b| (a.lease_end, a.request_id()).cmp(&(b.lease_end, b.request_id())));
         Ok(found)
     }

@@ -72,7 +72,8 @@ pub trait Ledger: Send + Sync {
     /// counter that has expired is left out.
     fn write(&self, version: u64, step: &Step) -> impl Future<Output = Result<Written, LedgerError>> + Send;
 
-    /// Open reservations whose lease ended before that time, at most so many, the longest past first.
+    /// Open reservations whose lease ended before that time, at most so many, the longest past first. One that
+    /// cannot be read is left out: it must not keep the others from being ended.
     fn leases_past(&self, before: Timestamp, most: usize) -> impl Future<Output = Result<Vec<Reservation>, LedgerError>> + Send;
 
     /// Moves shadow counters, best effort: a failure is nobody's business.

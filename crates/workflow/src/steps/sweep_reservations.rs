@@ -7,7 +7,7 @@ use crate::metrics::{SWEPT_LEASES, UNCERTAIN_CHARGES, count};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
 use crate::time_outs;
-use cost_sentry_core::reservation::{State, Transition};
+use cost_sentry_core::reservation::{Reservation, State, Transition};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -41,6 +41,16 @@ pub struct Swept {
     pub left: u64,
 }
 
+impl Swept {
+    fn count(&mut self, closed: &Reservation) {
+        if closed.state == State::Uncertain {
+            self.uncertain += 1;
+        } else {
+            self.released += 1;
+        }
+    }
+}
+
 impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
     /// Runs the sweep; the schedule's event says nothing that it needs.
     pub async fn run(&self, _event: Value) -> Result<Value, Thrown> {
@@ -66,20 +76,20 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
             let (found, mut ended) = (past.len(), 0);
             for reservation in past {
                 let event = Transition::Sweep { now, skew };
-                match drive(&self.ledger, reservation, &event).await.map_err(thrown)? {
-                    Driven::Stands(closed) => {
+                match drive(&self.ledger, reservation, &event).await {
+                    Ok(Driven::Stands(closed)) => {
                         ended += 1;
-                        let uncertain = closed.state == State::Uncertain;
-                        if uncertain {
-                            swept.uncertain += 1;
-                        } else {
-                            swept.released += 1;
-                        }
+                        swept.count(&closed);
                         self.log.line(&json!({
                             "event": "swept", "requestId": closed.request_id(), "state": closed.state, "tags": closed.tags,
                         }));
                     }
-                    Driven::Refused(..) | Driven::Absent => swept.left += 1,
+                    Ok(Driven::Refused(..) | Driven::Absent) => swept.left += 1,
+                    // One that the ledger refuses must not keep all others from being ended: the next run tries it again.
+                    Err(error) => {
+                        swept.left += 1;
+                        self.log.line(&thrown(error).log_line());
+                    }
                 }
             }
             if found < PAGE || ended == 0 {
