@@ -71,8 +71,9 @@ def target_folder() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
 
 
-def build_functions(env: dict[str, str], *more: str) -> None:
-    run(["cargo", "lambda", "build", "--release", "--locked", "--package", "cost-sentry-functions", "--bins", *more], env)
+def build_functions(env: dict[str, str], *what: str) -> None:
+    """All functions, or what is named. Asked for binaries and an example at once, cargo-lambda lays out the example alone."""
+    run(["cargo", "lambda", "build", "--release", "--locked", "--package", "cost-sentry-functions", *(what or ["--bins"])], env)
 
 
 def build_tool(env: dict[str, str]) -> None:
