@@ -1,6 +1,8 @@
 // One request through Cost Sentry with the AWS SDK for JavaScript v3: started, its outcome read, a denial waited out.
 // usage: start.js sync|async STATE_MACHINE_ARN REQUEST.json [NAME]
-import { DescribeExecutionCommand, ExecutionAlreadyExists, SFNClient, StartExecutionCommand, StartSyncExecutionCommand } from "@aws-sdk/client-sfn";
+import {
+  DescribeExecutionCommand, ExecutionAlreadyExists, SFNClient, StartExecutionCommand, StartSyncExecutionCommand,
+} from "@aws-sdk/client-sfn";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";

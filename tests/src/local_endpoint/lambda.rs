@@ -118,7 +118,7 @@ async fn a_function_that_never_answers_times_out_as_its_task_says() {
     let ended = local.ended(&arn).await;
     assert_eq!(ended.error(), Some("InvocationFailed"));
     let took = ended.stop_date().unwrap().as_secs_f64() - ended.start_date().as_secs_f64();
-    assert!((10.0..13.0).contains(&took), "{took}");
+    assert!((10.0..20.0).contains(&took), "{took}");
     let history = local.client().get_execution_history().execution_arn(&arn).send().await.unwrap();
     assert!(history.events().iter().any(|event| event.r#type().as_str() == "LambdaFunctionTimedOut"));
 }
