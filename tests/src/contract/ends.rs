@@ -1,7 +1,7 @@
 //! The ways through: every malfunction is recorded, and every execution ends in one of four ends.
 
 use super::{Rule, Written};
-use cost_sentry_asl::{FailText, Path, State};
+use cost_sentry_asl::{Catcher, FailText, Path, State};
 use std::collections::BTreeSet;
 
 /// The ends, with the error's name for those that fail.
@@ -23,7 +23,8 @@ pub const RULES: &[Rule] = &[
             ("/States/InvokeModel/Catch/0/ErrorEquals", r#"["States.TaskFailed"]"#),
             ("/States/CheckRateLimit/Catch/0/Next", "\"SetUnrecordedFailure\""),
             ("/States/RecordMetrics/Catch/0/Next", "\"SetUnrecordedFailure\""),
-            ("/States/ValidateAndSetContext/Catch/0/ResultPath", "\"$.failure\""),
+            ("/States/ValidateAndSetContext/Catch/1/ResultPath", "\"$.failure\""),
+            ("/States/ValidateAndSetContext/Catch/0/ErrorEquals", r#"["States.Runtime"]"#),
             ("/States/CheckRateLimit/Catch/0/ResultPath", "null"),
             ("/States/RecordMetrics/Catch/0/ResultPath", "\"$.failure\""),
         ],
@@ -56,7 +57,12 @@ fn uncaught(written: &Written) -> Vec<String> {
         if last.error_equals != ["States.ALL"] {
             problems.push(format!("{name} does not catch everything at last"));
         }
-        for catcher in &task.catch {
+        let too_large = |catcher: &&Catcher| catcher.error_equals == ["States.DataLimitExceeded"] && catcher.next == "SetTooLarge";
+        let is_start = name == written.machine.start_at();
+        if is_start && task.catch.first().filter(too_large).is_none() {
+            problems.push(format!("{name} does not catch an input that is too large"));
+        }
+        for catcher in task.catch.iter().filter(|catcher| !(is_start && too_large(catcher))) {
             if catcher.next != next || catcher.result_path.as_ref().map(Path::to_string).as_deref() != path {
                 problems.push(format!("{name} catches to {} with {:?}", catcher.next, catcher.result_path));
             }

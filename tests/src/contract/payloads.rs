@@ -1,8 +1,9 @@
-//! What travels: where the file may look into a payload, that it looks before it compares, and the one document that it writes itself.
+//! What travels: where the file may look into a payload, that it looks before it compares, and the documents that it writes itself.
 
 use super::{Rule, Written};
 use cost_sentry_asl::{Condition, Path, State, Test};
 use cost_sentry_core::outcome::{Document, Outcome};
+use cost_sentry_core::request::MAX_REQUEST_BYTES;
 use cost_sentry_workflow::error::ErrorName;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -41,6 +42,7 @@ pub const RULES: &[Rule] = &[
         name: "the document that the file writes itself is one of ours",
         violations: odd_document,
         defects: &[
+            ("/States/SetTooLarge/Result/cause", "\"too large\""),
             ("/States/SetUnrecordedFailure/Result/cause", "\"a step failed\""),
             ("/States/SetUnrecordedFailure/Result/outcome", "\"RATE_LIMIT_DENIED\""),
             (
@@ -137,6 +139,19 @@ fn other_parameters(written: &Written) -> Vec<String> {
     if paths == expected { Vec::new() } else { vec![paths.to_string()] }
 }
 
+/// The rejection of a request that is too large to be looked at has the words of one that is looked at.
+fn odd_rejection(text: &str) -> Option<String> {
+    let expected = json!({
+        "error": ErrorName::InvalidRequest.name(),
+        "message": "the request has 1 problem",
+        "requestId": null,
+        "problems": [{ "pointer": "", "expected": format!("a request of at most {MAX_REQUEST_BYTES} bytes of JSON") }],
+        "problemsNotListed": 0,
+    });
+    let found: Value = serde_json::from_str(text).unwrap_or_default();
+    (found != expected).then(|| format!("the rejection is {found}"))
+}
+
 fn odd_document(written: &Written) -> Vec<String> {
     let results = written.machine.states().filter_map(|(name, state)| match state {
         State::Pass(pass) => Some((name, pass.result.clone().unwrap_or_default())),
@@ -147,6 +162,9 @@ fn odd_document(written: &Written) -> Vec<String> {
 
 fn odd(result: &Value) -> Option<String> {
     let text = result["cause"].as_str()?;
+    if result["valid"] == false {
+        return odd_rejection(text);
+    }
     let document: Document = match serde_json::from_str(text) {
         Ok(document) => document,
         Err(error) => return Some(error.to_string()),
