@@ -59,7 +59,7 @@ fn uncaught(written: &Written) -> Vec<String> {
         }
         let too_large = |catcher: &&Catcher| catcher.error_equals == ["States.DataLimitExceeded"] && catcher.next == "SetTooLarge";
         let is_start = name == written.machine.start_at();
-        if is_start && task.catch.first().filter(too_large).is_none() {
+        if is_start && !task.catch.first().is_some_and(|first| too_large(&first)) {
             problems.push(format!("{name} does not catch an input that is too large"));
         }
         for catcher in task.catch.iter().filter(|catcher| !(is_start && too_large(catcher))) {
