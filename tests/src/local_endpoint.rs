@@ -6,6 +6,7 @@ mod clients;
 mod crashes;
 mod full_disk;
 mod lambda;
+mod leases;
 mod operations;
 mod process;
 mod refusals;

@@ -13,6 +13,7 @@ use cost_sentry_aws::config::MetricsDelivery;
 use cost_sentry_aws::log::Lines;
 use cost_sentry_aws::metrics::CloudWatch;
 use cost_sentry_workflow::steps::SweepReservations;
+use cost_sentry_workflow::time_outs::Leases;
 use expect_test::{Expect, expect};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -160,7 +161,7 @@ async fn the_sweep_counts_what_it_ends() {
     hold(&world, now).await;
     let metrics = CloudWatch::new(MetricsDelivery::Put, || world.stack.clients.cloudwatch(), world.log.clone());
     let edge = StoppedClock(now + SignedDuration::from_hours(1));
-    let sweep = SweepReservations { ledger: world.stack.ledger(), metrics, log: world.log.clone(), edge };
+    let sweep = SweepReservations { ledger: world.stack.ledger(), metrics, log: world.log.clone(), edge, leases: Leases::default() };
     assert_eq!(sweep.run(Value::Null).await.unwrap(), json!({ "released": 1, "uncertain": 0, "left": 0 }));
     check(
         &world,

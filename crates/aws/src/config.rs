@@ -1,6 +1,6 @@
 //! Configuration: every environment variable that the functions read, in one place, read whole at start.
 
-use cost_sentry_workflow::time_outs;
+use cost_sentry_workflow::time_outs::{self, Leases};
 use std::time::Duration;
 
 /// The ledger's DynamoDB table. Required.
@@ -31,6 +31,8 @@ pub struct Config {
     pub metrics: MetricsDelivery,
     /// The longest that one model call may take.
     pub converse_timeout: Duration,
+    /// How long reservations are left to their owners. Not a variable: functions that disagreed about it would sweep each other's.
+    pub leases: Leases,
 }
 
 /// Everything that is wrong with the environment, at once.
@@ -72,7 +74,7 @@ impl Config {
         }
         match (table, seconds) {
             (Some(table), Some(seconds)) if problems.is_empty() => {
-                Ok(Self { table, metrics, converse_timeout: Duration::from_secs(seconds) })
+                Ok(Self { table, metrics, converse_timeout: Duration::from_secs(seconds), leases: Leases::default() })
             }
             _ => Err(ConfigError { problems }),
         }

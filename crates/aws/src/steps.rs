@@ -30,13 +30,19 @@ pub fn validate_and_set_context<G: Log>(config: &Config, clients: &Clients, log:
 /// Reads policies, writes the ledger, counts tokens.
 pub fn check_rate_limit(config: &Config, clients: &Clients) -> CheckRateLimit {
     let counter = BedrockTokenCounter::new(clients.bedrock_count_tokens());
-    steps::CheckRateLimit { policy: policy(config, clients), ledger: ledger(config, clients), counter, edge: SystemEdge }
+    steps::CheckRateLimit {
+        policy: policy(config, clients),
+        ledger: ledger(config, clients),
+        counter,
+        edge: SystemEdge,
+        leases: config.leases,
+    }
 }
 
 /// Writes the ledger, calls the model.
 pub fn invoke_model(config: &Config, clients: &Clients) -> InvokeModel {
     let model = BedrockModel::new(clients.bedrock_converse());
-    steps::InvokeModel { ledger: ledger(config, clients), model, edge: SystemEdge }
+    steps::InvokeModel { ledger: ledger(config, clients), model, edge: SystemEdge, leases: config.leases }
 }
 
 /// Writes the ledger, sends metrics.
@@ -48,7 +54,7 @@ pub fn record_metrics<G: Log + Clone>(config: &Config, clients: &Clients, log: G
 /// Writes the ledger, sends metrics.
 pub fn sweep_reservations<G: Log + Clone>(config: &Config, clients: &Clients, log: G) -> SweepReservations<G> {
     let metrics = CloudWatch::new(config.metrics, || clients.cloudwatch(), log.clone());
-    steps::SweepReservations { ledger: ledger(config, clients), metrics, log, edge: SystemEdge }
+    steps::SweepReservations { ledger: ledger(config, clients), metrics, log, edge: SystemEdge, leases: config.leases }
 }
 
 fn ledger(config: &Config, clients: &Clients) -> DynamoDbLedger {

@@ -116,6 +116,9 @@ pub struct Local {
     /// Invoke the functions at this Lambda endpoint, such as that of `cargo lambda watch`, instead of in this process.
     #[arg(long, value_name = "URL")]
     pub lambda_endpoint: Option<String>,
+    /// Seconds that a hold or a claim stands before the sweep may end it, instead of AWS's 330 and 60 more for clocks that disagree.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub lease: Option<u32>,
     /// Seconds between sweeps of reservations that nobody ended.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub sweep_every: u64,

@@ -1,7 +1,7 @@
 //! Every time-out in one table. They nest: Converse < function < task < execution < lease. A test holds the state machine and the
 //! functions' template against this table.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// The longest that one call of the model may take, in seconds.
 pub const CONVERSE: u32 = 180;
@@ -45,6 +45,36 @@ pub const SKEW: u32 = 60;
 /// What must remain before the deadline for a hold or a claim to make sense: the call, and the recording of what it cost.
 pub fn reserve() -> SignedDuration {
     seconds(INVOKE_MODEL.task + RECORD_METRICS_WITH_RETRIES)
+}
+
+/// How long reservations are left to their owners.
+///
+/// A lease shorter than the execution costs promptness, never safety: a hold that was swept is found lost before anything is sent, and a
+/// claim that was swept is settled all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leases {
+    /// How long a hold or a claim stands.
+    pub lease: SignedDuration,
+    /// What the sweep waits beyond it.
+    pub skew: SignedDuration,
+}
+
+impl Default for Leases {
+    fn default() -> Self {
+        Self { lease: seconds(LEASE), skew: seconds(SKEW) }
+    }
+}
+
+impl Leases {
+    /// Leases of so many seconds on one machine, whose clock disagrees with nobody's.
+    pub fn on_one_clock(lease: u32) -> Self {
+        Self { lease: seconds(lease), skew: SignedDuration::ZERO }
+    }
+
+    /// The end of a lease that starts now.
+    pub fn from(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.lease).unwrap_or(Timestamp::MAX)
+    }
 }
 
 /// So many seconds, as a duration.

@@ -9,6 +9,7 @@ use cost_sentry_aws::metrics::CloudWatch;
 use cost_sentry_core::budget::{CounterKey, Unit};
 use cost_sentry_core::reservation::{Figures, Reservation, State};
 use cost_sentry_workflow::steps::SweepReservations;
+use cost_sentry_workflow::time_outs::Leases;
 use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use std::collections::BTreeMap;
 use std::process::Child;
@@ -95,7 +96,7 @@ async fn after_kills_at_any_moment_the_sweep_ends_every_reservation_as_the_table
     let log: MemoryLog = Lines::new(Vec::new());
     let metrics = CloudWatch::new(stack.config.metrics, || stack.clients.cloudwatch(), log.clone());
     let edge = StoppedClock(Timestamp::now() + SignedDuration::from_hours(1));
-    let swept = SweepReservations { ledger: stack.ledger(), metrics, log, edge }.sweep().await.unwrap();
+    let swept = SweepReservations { ledger: stack.ledger(), metrics, log, edge, leases: Leases::default() }.sweep().await.unwrap();
     assert_eq!((swept.released, swept.uncertain, swept.left), (count(State::Held), count(State::Claimed), 0));
 
     let after = reservations(&stack).await;

@@ -9,6 +9,7 @@ use cost_sentry_workflow::metrics::{NAMESPACE, Point};
 use cost_sentry_workflow::ports::{Edge, Ledger, Metrics, MetricsError};
 use cost_sentry_workflow::steps::{STEPS, SweepReservations};
 use cost_sentry_workflow::time_outs;
+use cost_sentry_workflow::time_outs::Leases;
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 use serde_json::Value;
@@ -196,7 +197,7 @@ async fn the_tables_of_log_lines_have_every_field_of_a_swept_reservation() {
     let world = World::new(SHIPPED).await;
     let ledger = world.stack.ledger();
     ledger.create(&super::ledger::held()).await.unwrap();
-    let sweep = SweepReservations { ledger, metrics: Nowhere, log: world.log.clone(), edge: Later };
+    let sweep = SweepReservations { ledger, metrics: Nowhere, log: world.log.clone(), edge: Later, leases: Leases::default() };
     sweep.run(Value::Null).await.unwrap();
     let lines = world.log_lines();
     assert_eq!(lines.len(), 1, "{lines:?}");

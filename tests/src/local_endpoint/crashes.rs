@@ -11,6 +11,7 @@ use cost_sentry_aws::metrics::CloudWatch;
 use cost_sentry_core::reservation::{ClaimId, State};
 use cost_sentry_workflow::ports::{Edge, PolicyStore};
 use cost_sentry_workflow::steps::SweepReservations;
+use cost_sentry_workflow::time_outs::Leases;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,7 +37,7 @@ async fn sweep_an_hour_later(books: &Books) {
     let clients = books.stack.clients.clone();
     let (ledger, log) = (books.stack.ledger(), Lines::new(Vec::new()));
     let metrics = CloudWatch::new(books.stack.config.metrics, || clients.cloudwatch(), log.clone());
-    SweepReservations { ledger, metrics, log, edge: AnHourLater }.sweep().await.unwrap();
+    SweepReservations { ledger, metrics, log, edge: AnHourLater, leases: Leases::default() }.sweep().await.unwrap();
 }
 
 /// Starts executions until the endpoint is gone; the ARNs of those that were acknowledged are added as they are.

@@ -12,6 +12,7 @@ use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State
 use cost_sentry_workflow::metrics::Point;
 use cost_sentry_workflow::ports::{Edge, Metrics, MetricsError};
 use cost_sentry_workflow::steps::SweepReservations;
+use cost_sentry_workflow::time_outs::Leases;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,8 @@ impl Aftermath {
         let mut problems = books.problems();
         if books.leased {
             let ledger = trial.world.stack.ledger();
-            let sweep = SweepReservations { ledger, metrics: Unwatched, log: Lines::new(Vec::new()), edge: MuchLater };
+            let sweep =
+                SweepReservations { ledger, metrics: Unwatched, log: Lines::new(Vec::new()), edge: MuchLater, leases: Leases::default() };
             sweep.sweep().await.unwrap();
             books = Books::read(trial).await;
             problems.extend(books.problems());

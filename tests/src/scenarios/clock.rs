@@ -13,6 +13,7 @@ use cost_sentry_core::reservation::ClaimId;
 use cost_sentry_workflow::policy_cache::PolicyCache;
 use cost_sentry_workflow::ports::Edge;
 use cost_sentry_workflow::steps::{CheckRateLimit, InvokeModel, RecordMetrics, STEPS, ValidateAndSetContext};
+use cost_sentry_workflow::time_outs::Leases;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -56,11 +57,13 @@ impl TimedTasks {
                 ledger: stack.ledger(),
                 counter: BedrockTokenCounter::new(clients.bedrock_count_tokens()),
                 edge: clock("CheckRateLimit"),
+                leases: Leases::default(),
             },
             invoke_model: InvokeModel {
                 ledger: stack.ledger(),
                 model: BedrockModel::new(clients.bedrock_converse()),
                 edge: clock("InvokeModel"),
+                leases: Leases::default(),
             },
             record_metrics: RecordMetrics {
                 ledger: stack.ledger(),

@@ -13,6 +13,7 @@ use crate::show::{plural, style};
 use crate::state_machine;
 use cost_sentry_asl::{TaskError, Tasks};
 use cost_sentry_aws::log::Lines;
+use cost_sentry_workflow::time_outs::Leases;
 use serde_json::{Value, json};
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -77,6 +78,7 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
         data: Some(arguments.data.data.clone()),
         script,
         ports: Ports { dynamodb: offset(1), bedrock_runtime: offset(2), cloudwatch: offset(3) },
+        leases: arguments.lease.map_or_else(Leases::default, Leases::on_one_clock),
         allow_remote_endpoints: arguments.allow_remote_endpoints,
         http_client: None,
     };

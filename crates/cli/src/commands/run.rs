@@ -10,6 +10,7 @@ use cost_sentry_asl::End;
 use cost_sentry_aws::log::Lines;
 use cost_sentry_core::policy::Policy;
 use cost_sentry_core::problem::nearest;
+use cost_sentry_workflow::time_outs::Leases;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
         data: Some(arguments.data.data.clone()),
         script,
         ports: Ports::default(),
+        leases: Leases::default(),
         allow_remote_endpoints: arguments.allow_remote_endpoints,
         http_client: None,
     };

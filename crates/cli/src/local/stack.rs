@@ -12,6 +12,7 @@ use cost_sentry_aws::policy_store::DynamoDbPolicyStore;
 use cost_sentry_aws::table::{CreateError, create_if_absent};
 use cost_sentry_aws::{config, steps};
 use cost_sentry_workflow::ports::Log;
+use cost_sentry_workflow::time_outs::Leases;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +84,8 @@ pub struct Options {
     pub script: Script,
     /// Where the embedded services listen.
     pub ports: Ports,
+    /// How long reservations are left to their owners.
+    pub leases: Leases,
     /// Whether endpoints that the environment names may be elsewhere.
     pub allow_remote_endpoints: bool,
     /// Another HTTP client for the SDK: where tests inject faults.
@@ -136,6 +139,7 @@ impl Stack {
             dummy_credentials: !options.allow_remote_endpoints,
         };
         let config = Config::read(|name| if name == config::TABLE { Some(TABLE.to_owned()) } else { std::env::var(name).ok() })?;
+        let config = Config { leases: options.leases, ..config };
         let clients = Clients::with_http_client(&config, endpoints.clone(), options.http_client.unwrap_or_else(http_client)).await;
         create_if_absent(&clients.dynamodb(), TABLE).await?;
         Ok(Self { dynamodb, simulator, sink, config, clients, endpoints })

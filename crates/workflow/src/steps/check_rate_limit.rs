@@ -6,7 +6,7 @@ use crate::error::{ErrorName, Thrown};
 use crate::payload::{self, Approved, Context, Decision, Ended, Record, Validated};
 use crate::policy_cache::PolicyCache;
 use crate::ports::{Created, Edge, Ledger, LedgerError, PolicyStore, TokenCounter};
-use crate::time_outs;
+use crate::time_outs::{self, Leases};
 use cost_sentry_core::outcome::{Outcome, RateLimit};
 use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::{InputBound, Policy};
@@ -27,6 +27,8 @@ pub struct CheckRateLimit<S, L, C, E> {
     pub counter: C,
     /// The clock.
     pub edge: E,
+    /// How long a hold stands.
+    pub leases: Leases,
 }
 
 /// What the budgets say.
@@ -78,7 +80,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         if !plan.fits() {
             return Ok(Answer::Refused(plan));
         }
-        let lease_end = now.saturating_add(time_outs::seconds(time_outs::LEASE)).unwrap_or(Timestamp::MAX);
+        let lease_end = self.leases.from(now);
         let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
         match self.ledger.create(&reservation).await? {
             Created::Created => {

@@ -7,7 +7,7 @@ use crate::error::{ErrorName, Thrown};
 use crate::ledger::{Driven, drive};
 use crate::payload::{self, Approved, CallFate, Context, Decision, Ended, Pending, Record};
 use crate::ports::{Answer, Call, CallFailed, Edge, Ledger, Model};
-use crate::time_outs;
+use crate::time_outs::{self, Leases};
 use cost_sentry_core::outcome::{Outcome, RateLimit, Response, UsageReport};
 use cost_sentry_core::request::Request;
 use cost_sentry_core::reservation::{ClaimId, Refused, Reservation, Transition};
@@ -24,6 +24,8 @@ pub struct InvokeModel<L, M, E> {
     pub model: M,
     /// The clock, and where claims are drawn.
     pub edge: E,
+    /// How long a claim stands.
+    pub leases: Leases,
 }
 
 /// One invocation at work.
@@ -48,7 +50,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
         let claim = Transition::Claim {
             claim_id: invocation.claim_id.clone(),
             request_hash: invocation.request.hash(),
-            lease_end: lease_from(now),
+            lease_end: self.leases.from(now),
         };
         match drive(&self.ledger, invocation.reservation.clone(), &claim).await {
             Ok(Driven::Stands(claimed)) => invocation.reservation = *claimed,
@@ -112,7 +114,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
         if !is_worth_retrying(failed) {
             return self.end(invocation, name, fate).await;
         }
-        let unclaim = Transition::Unclaim { claim_id: invocation.claim_id.clone(), lease_end: lease_from(self.edge.now()) };
+        let unclaim = Transition::Unclaim { claim_id: invocation.claim_id.clone(), lease_end: self.leases.from(self.edge.now()) };
         match drive(&self.ledger, invocation.reservation.clone(), &unclaim).await {
             Ok(Driven::Stands(held)) => {
                 invocation.reservation = *held;
@@ -176,10 +178,6 @@ pub(super) fn closing(claim_id: &ClaimId, fate: CallFate) -> Transition {
         CallFate::NotProcessed => Transition::Release { claim_id: Some(claim_id) },
         CallFate::Doubt => Transition::Doubt { claim_id },
     }
-}
-
-fn lease_from(now: Timestamp) -> Timestamp {
-    now.saturating_add(time_outs::seconds(time_outs::LEASE)).unwrap_or(Timestamp::MAX)
 }
 
 fn refused_name(refused: Refused) -> ErrorName {

@@ -6,7 +6,7 @@ use crate::ledger::{Driven, drive};
 use crate::metrics::{SWEPT_LEASES, UNCERTAIN_CHARGES, count};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
-use crate::time_outs;
+use crate::time_outs::Leases;
 use cost_sentry_core::reservation::{Reservation, State, Transition};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub struct SweepReservations<L, M, G, E> {
     pub log: G,
     /// The clock.
     pub edge: E,
+    /// When a lease is past.
+    pub leases: Leases,
 }
 
 /// What a sweep did.
@@ -70,7 +72,7 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
         let mut swept = Swept::default();
         for _ in 0..PAGES {
             let now = self.edge.now();
-            let skew = time_outs::seconds(time_outs::SKEW);
+            let skew = self.leases.skew;
             let before = now.saturating_sub(skew).unwrap_or(now);
             let past = self.ledger.leases_past(before, PAGE).await.map_err(thrown)?;
             let (found, mut ended) = (past.len(), 0);
