@@ -90,7 +90,7 @@ fn undeclared(ended: &Ended, mishap: Mishap) -> Vec<String> {
 async fn whatever_happens_to_a_request_the_books_balance_and_no_second_call_is_sent() {
     let mut cases = Vec::new();
     for scenario in SCENARIOS {
-        let plain = Arc::new(plain(scenario).await);
+        let plain = Arc::new(Box::pin(plain(scenario)).await);
         for at in 0..plain.requests.len() {
             for mishap in Mishap::ALL {
                 // Crashes are not retried: what goes on after one is the step that records it, which has a test of its own.
