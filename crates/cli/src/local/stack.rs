@@ -181,9 +181,16 @@ fn check_format(folder: &Path) -> Result<(), StackError> {
     match std::fs::read_to_string(&path) {
         Ok(found) if found.trim() == FORMAT => Ok(()),
         Ok(found) => Err(StackError::NewerFormat { folder: folder.to_path_buf(), found: found.trim().to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::write(&path, format!("{FORMAT}\n")).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => write_format(folder, &path).map_err(failed),
         Err(error) => Err(failed(error)),
     }
+}
+
+/// Puts the whole file in its place at once: another process that starts on the folder at the same time must not read half of it.
+fn write_format(folder: &Path, path: &Path) -> io::Result<()> {
+    let fresh = folder.join(format!("{FORMAT_FILE}.{}", uuid::Uuid::new_v4()));
+    std::fs::write(&fresh, format!("{FORMAT}\n"))?;
+    std::fs::rename(&fresh, path)
 }
 
 /// Whether a URL's host is this machine.
