@@ -3,10 +3,16 @@
 //! Left out: tables are not created here (the caller does, through the SDK), and the engine emulates neither
 //! `TransactionConflict` nor `TransactionInProgress`.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::loopback::Loopback;
+
+/// How often, and how far apart, a file is tried to be opened that another process is putting away.
+const OPEN_TRIES: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running DynamoDB stand-in; dropping it stops the server.
 #[derive(Debug)]
@@ -43,12 +49,12 @@ impl DynamoDb {
         let path = path.map(|path| path.to_str().map(str::to_owned).ok_or_else(not_text)).transpose()?;
         // Opening may wait for another process that migrates the same file.
         let database = tokio::task::spawn_blocking(move || match path {
-            Some(path) => dynoxide::Database::new(&path),
-            None => dynoxide::Database::memory(),
+            Some(path) => open_alone(&path),
+            None => dynoxide::Database::memory().map_err(|error| error.to_string()),
         })
         .await
         .map_err(|error| DynamoDbError::Open(error.to_string()))?
-        .map_err(|error| DynamoDbError::Open(first_sentence(&error.to_string()).to_owned()))?;
+        .map_err(|error| DynamoDbError::Open(first_sentence(&error).to_owned()))?;
         let server = Loopback::start(port, |listener, stop| async move {
             // axum's accept loop retries by itself: it has no error to report.
             let _ = dynoxide::server::serve_with_shutdown(listener, database, stop.wait()).await;
@@ -66,6 +72,21 @@ impl DynamoDb {
     /// Stops, and waits (two seconds at most) until running requests have ended.
     pub async fn shutdown(self) {
         self.server.shutdown().await;
+    }
+}
+
+/// Opens a file while no other process opens it, and tries again while one closes it: where two of them make a file ready, or one
+/// puts it away, `SQLite` refuses the other at once, without the patience that it has for requests.
+fn open_alone(path: &str) -> Result<dynoxide::Database, String> {
+    let lock = File::create(format!("{path}.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match dynoxide::Database::new(path).map_err(|error| error.to_string()) {
+            Err(error) if error.contains("locked") && tries < OPEN_TRIES => std::thread::sleep(OPEN_PAUSE),
+            opened => return opened,
+        }
     }
 }
 
