@@ -3,6 +3,7 @@
 use crate::quantity::NanoUsd;
 use crate::tags::Tags;
 use crate::window::{Span, WindowSpec};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +73,45 @@ pub struct Limit {
     pub amount: u64,
 }
 
+/// More of some units for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Increase {
+    /// What is added; units of the budget's own limit only.
+    pub limits: Vec<Limit>,
+    /// The first instant at which it counts.
+    pub from: Timestamp,
+    /// The first instant at which it does not any more.
+    pub until: Timestamp,
+    /// Why, for those who read the books.
+    pub reason: String,
+}
+
+impl Increase {
+    /// Whether it counts now.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.from <= now && now < self.until
+    }
+}
+
+/// When a change of a budget that starts its counters anew counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effective {
+    /// When the window ends that runs while the policy is applied.
+    #[default]
+    NextWindow,
+    /// At once, from zero.
+    AtOnce,
+}
+
+/// The definition that stays in force until the window ends in which another was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The first instant at which it does not count any more.
+    pub until: Timestamp,
+    /// The whole definition: its limit and mode too, since a limit that is meant for a day would be wrong for a minute.
+    pub budget: Budget,
+}
+
 /// A budget of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -89,6 +129,16 @@ pub struct Budget {
     pub per: Vec<String>,
     /// Whether it refuses.
     pub mode: Mode,
+    /// What is added to the limits, and when.
+    pub increases: Vec<Increase>,
+    /// Whether it refuses every new hold: somebody stops the spending, or mends the books.
+    pub frozen: bool,
+    /// When a change that starts its counters anew counts.
+    pub effective: Effective,
+    /// When its counters started anew last, if a change made them: the window that was running then begins at this instant.
+    pub since: Option<Timestamp>,
+    /// The definition before the last change, for as long as that one is in force.
+    pub before: Option<Box<Before>>,
 }
 
 /// What a budget's keys are looked up in: the model under its three names, and the tags.
@@ -120,6 +170,31 @@ impl<'a> Subject<'a> {
 }
 
 impl Budget {
+    /// The definition that is in force.
+    pub fn at(&self, now: Timestamp) -> &Self {
+        match &self.before {
+            Some(before) if now < before.until => &before.budget,
+            _ => self,
+        }
+    }
+
+    /// The window that holds the instant, by this definition; one in which the counters started anew begins when they did.
+    pub fn span(&self, now: Timestamp) -> Option<Span> {
+        let span = self.window.span(now)?;
+        let anew = self.since.filter(|since| span.contains(*since));
+        Some(Span { start: anew.unwrap_or(span.start), end: span.end })
+    }
+
+    /// The limits now, increases among them.
+    pub fn limits_at(&self, now: Timestamp) -> Vec<Limit> {
+        let added = |unit: Unit| {
+            let counting = self.increases.iter().filter(|increase| increase.counts(now)).flat_map(|increase| &increase.limits);
+            counting.filter(|limit| limit.unit == unit).map(|limit| limit.amount).fold(0, u64::saturating_add)
+        };
+        let limit = |limit: &Limit| Limit { unit: limit.unit, amount: limit.amount.saturating_add(added(limit.unit)) };
+        self.limits.iter().map(limit).collect()
+    }
+
     /// Whether the budget is for this request.
     pub fn applies_to(&self, subject: Subject<'_>) -> bool {
         self.matching.iter().all(|(key, values)| subject.value(key).is_some_and(|value| values.contains(value)))

@@ -150,7 +150,7 @@ fn without_a_price_or_an_enforced_budget_there_is_no_plan() {
         let request = request(&policy, &[]);
         assert_eq!(planned(&policy, &request).map(|plan| (plan.charges.len(), plan.unbudgeted)), expected);
     };
-    let no_price = || NoPlan::NoPrice { budget: "enforce".to_owned() };
+    let no_price = || NoPlan::NoPrice { budget: "enforce".to_owned(), tier: ServiceTier::Default };
     check(&budgets(&json!([usd("enforce"), calls])), true, Ok((2, false)));
     check(&budgets(&json!([usd("enforce"), calls])), false, Err(no_price()));
     check(&allow(budgets(&json!([usd("enforce")]))), false, Err(no_price()));

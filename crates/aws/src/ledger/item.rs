@@ -6,8 +6,8 @@
 //! | `s`, `v` | state's first two letters, version |
 //! | `ci`, `h`, `p` | claim id, request hash, policy version |
 //! | `ts` | the execution's start (microseconds since 1970) |
-//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0), amounts: unit, limit, hold, committed, used, uncertain |
-//! | `es` | estimate: input, counted (1 or 0), `max_tokens` |
+//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1) and frozen (2) added, amounts: unit, limit, hold, committed, used, uncertain |
+//! | `es` | estimate: input, bound (0 from bytes, 1 counted, 2 heuristic), `max_tokens` |
 //! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
 //! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
 //! | `t` | tags |
@@ -88,6 +88,11 @@ struct Stored {
 
 const UNITS: [(Unit, &str); 5] =
     [(Unit::Usd, "usd"), (Unit::Tokens, "tok"), (Unit::InputTokens, "in"), (Unit::OutputTokens, "out"), (Unit::Requests, "req")];
+/// By their stored number.
+const BOUNDS: [Bound; 3] = [Bound::Bytes, Bound::CountTokens, Bound::Heuristic];
+/// What a charge's stored number adds up from.
+const SHADOW: u8 = 1;
+const FROZEN: u8 = 2;
 const STATES: [(State, &str); 6] = [
     (State::Held, "HE"),
     (State::Denied, "DE"),
@@ -156,7 +161,7 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
         p: reservation.policy_version.clone(),
         ts: reservation.tags.timestamp.parse::<Timestamp>().map_err(|_| ItemError::Value("ts"))?.as_microsecond(),
         ch: reservation.charges.iter().map(stored_charge).collect(),
-        es: (reservation.estimate.input.0, u8::from(reservation.estimate.bound == Bound::CountTokens), reservation.estimate.max_tokens.0),
+        es: (reservation.estimate.input.0, bound_number(reservation.estimate.bound), reservation.estimate.max_tokens.0),
         pr: reservation.prices.clone(),
         us: usage,
         co: reservation.cost.map(|cost| cost.0),
@@ -179,6 +184,10 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
     Ok(item)
 }
 
+fn bound_number(bound: Bound) -> u8 {
+    BOUNDS.iter().position(|known| *known == bound).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
 fn stored_charge(charge: &Charge) -> StoredCharge {
     let amount = |amount: &UnitCharge| {
         let unit = UNITS.iter().position(|(unit, _)| *unit == amount.unit).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX);
@@ -192,35 +201,30 @@ fn stored_charge(charge: &Charge) -> StoredCharge {
         charge.span.start.as_second(),
         charge.span.end.as_second(),
         charge.scope.clone(),
-        u8::from(charge.mode == Mode::Shadow),
+        u8::from(charge.mode == Mode::Shadow) * SHADOW + u8::from(charge.frozen) * FROZEN,
         charge.amounts.iter().map(amount).collect(),
     )
 }
 
-fn charge_from((budget, name, window, start, end, scope, shadow, amounts): StoredCharge) -> Result<Charge, ItemError> {
+fn charge_from((budget, name, window, start, end, scope, flags, amounts): StoredCharge) -> Result<Charge, ItemError> {
     let time = |seconds| Timestamp::from_second(seconds).map_err(|_| ItemError::Value("ch"));
     let amount = |(unit, limit, hold, committed, used, uncertain): StoredAmount| {
         let (unit, _) = UNITS.get(usize::from(unit)).ok_or(ItemError::Value("ch"))?;
         Ok(UnitCharge { unit: *unit, limit, hold, figures: Figures { committed, used, uncertain } })
     };
+    if flags > SHADOW + FROZEN {
+        return Err(ItemError::Value("ch"));
+    }
     Ok(Charge {
         name: like(name, &budget),
         budget,
         window,
         span: Span { start: time(start)?, end: time(end)? },
         scope,
-        mode: flag(shadow, "ch", Mode::Enforce, Mode::Shadow)?,
+        mode: if flags & SHADOW == 0 { Mode::Enforce } else { Mode::Shadow },
+        frozen: flags & FROZEN != 0,
         amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
     })
-}
-
-/// What a stored 0 or 1 stands for.
-fn flag<T>(stored: u8, name: &'static str, zero: T, one: T) -> Result<T, ItemError> {
-    match stored {
-        0 => Ok(zero),
-        1 => Ok(one),
-        _ => Err(ItemError::Value(name)),
-    }
 }
 
 /// The reservation of a stored item.
@@ -228,8 +232,8 @@ pub fn reservation_from(item: &Item) -> Result<Reservation, ItemError> {
     let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item.clone())?;
     let time = |micros, name| Timestamp::from_microsecond(micros).map_err(|_| ItemError::Value(name));
     let model = model::read(stored.m).ok_or(ItemError::Value("m"))?;
-    let (input, counted, max_tokens) = stored.es;
-    let bound = flag(counted, "es", Bound::Bytes, Bound::CountTokens)?;
+    let (input, bound, max_tokens) = stored.es;
+    let bound = *BOUNDS.get(usize::from(bound)).ok_or(ItemError::Value("es"))?;
     Ok(Reservation {
         state: STATES.iter().find(|(_, word)| *word == stored.s).map(|(state, _)| *state).ok_or(ItemError::Value("s"))?,
         version: stored.v,

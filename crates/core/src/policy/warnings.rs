@@ -1,29 +1,40 @@
 //! What is allowed, but probably not meant: ways around a budget, and models near their end of life.
 
-use super::{Policy, Unbudgeted};
-use crate::budget::{Budget, Mode};
+use super::crowding::{self, Crowding};
+use super::{BUDGETS_PER_REQUEST, InputBound, Policy, Unbudgeted};
+use crate::budget::{Budget, Mode, Unit};
+use crate::price::ServiceTier;
 use crate::problem::Problem;
 use crate::tags::TagRule;
 use crate::window::WindowSpec;
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use jiff::tz::TimeZone;
 
 /// How long before its end of life a model is warned of, in days.
 const END_OF_LIFE_DAYS: i64 = 90;
 
 impl Policy {
-    /// Everything that is worth a second look, each with its place in the document; `today` decides what is near its end of life.
-    pub fn warnings(&self, today: Date) -> Vec<Problem> {
+    /// Everything that is worth a second look, each with its place in the document; `now` decides what is over, or near its end.
+    pub fn warnings(&self, now: Timestamp) -> Vec<Problem> {
         let mut warnings = Vec::new();
-        self.warn_of_end_of_life(today, &mut warnings);
+        self.warn_of_end_of_life(now.to_zoned(TimeZone::UTC).date(), &mut warnings);
         self.warn_of_shared_models(&mut warnings);
+        self.warn_of_unpriced_tiers(now, &mut warnings);
+        if self.rules.input_bound == InputBound::Heuristic {
+            let says = "an estimate, no bound: a call may use more than was held for it, and so pass a limit; what it uses is charged all the same, and counted as overage";
+            warnings.push(warning("/requests/inputBound", says));
+        }
+        warnings.extend(self.crowding());
         for (i, budget) in self.budgets.iter().enumerate() {
             self.warn_of_ways_around(&format!("/budgets/{i}"), budget, &mut warnings);
             if let WindowSpec::Period(span) = &budget.window
-                && span.end.to_zoned(TimeZone::UTC).date() < today
+                && span.end <= now
             {
                 warnings.push(warning(&format!("/budgets/{i}/period"), "the period is over: the budget applies to nothing any more"));
+            }
+            for (j, _) in budget.increases.iter().enumerate().filter(|(_, increase)| increase.until <= now) {
+                warnings.push(warning(&format!("/budgets/{i}/increases/{j}"), "the increase is over: it adds nothing any more"));
             }
         }
         for (i, price) in self.prices.iter().enumerate() {
@@ -51,6 +62,45 @@ impl Policy {
             };
             warnings.push(warning(&format!("/models/{name}"), &says));
         }
+    }
+
+    /// A tier without a price fails closed wherever dollars count.
+    fn warn_of_unpriced_tiers(&self, now: Timestamp, warnings: &mut Vec<Problem>) {
+        for (name, entry) in &self.models {
+            let tier = entry.service_tier.unwrap_or(ServiceTier::Default);
+            let may_meet = |budget: &&Budget| {
+                let values = [("model", name), ("modelId", &entry.model_id), ("underlying", &entry.underlying)];
+                let meets = |(key, value): (&str, &String)| budget.matching.get(key).is_none_or(|wanted| wanted.contains(value));
+                budget.mode == Mode::Enforce && budget.limits.iter().any(|limit| limit.unit == Unit::Usd) && values.into_iter().all(meets)
+            };
+            let budget = self.budgets.iter().find(may_meet);
+            if let (Some(budget), None) = (budget, self.prices_in(&entry.billed_id, entry.service_tier, now)) {
+                let says = format!(
+                    "no price is known in the service tier `{}`: every request that budget `{}` applies to is refused until `prices` states one",
+                    tier.word(),
+                    budget.name
+                );
+                let at = if entry.service_tier.is_some() { "/serviceTier" } else { "" };
+                warnings.push(warning(&format!("/models/{name}{at}"), &says));
+            }
+        }
+    }
+
+    /// A request on which more budgets meet than it can hold on, if there may be one.
+    fn crowding(&self) -> Option<Problem> {
+        let says = match crowding::search(self) {
+            Crowding::None => return None,
+            Crowding::Found { model, tags, count } => {
+                let tags: String = tags.iter().map(|(key, value)| format!(" and {key} `{value}`")).collect();
+                format!(
+                    "{count} budgets apply to a request with model `{model}`{tags}, and at most {BUDGETS_PER_REQUEST} can: it would be refused"
+                )
+            }
+            Crowding::Unknown => {
+                format!("too many combinations to tell whether more than {BUDGETS_PER_REQUEST} budgets meet on one: such a request is refused")
+            }
+        };
+        Some(warning("/budgets", &says))
     }
 
     /// Two names for one model: a budget on one of them does not count calls through the other.

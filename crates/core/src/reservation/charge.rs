@@ -91,6 +91,9 @@ pub struct Charge {
     pub scope: String,
     /// Enforced or shadow.
     pub mode: Mode,
+    /// Whether the budget was frozen: then nothing new is held on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
     /// Per unit, at least one.
     pub amounts: Vec<UnitCharge>,
 }
@@ -113,9 +116,9 @@ impl Charge {
         self.mode == Mode::Enforce
     }
 
-    /// Whether every unit fits beside what the snapshot shows.
+    /// Whether the budget takes new holds, and every unit fits beside what the snapshot shows.
     pub fn fits(&self) -> bool {
-        self.amounts.iter().all(UnitCharge::fits)
+        !self.frozen && self.amounts.iter().all(UnitCharge::fits)
     }
 
     /// When the counter starts anew.

@@ -7,6 +7,7 @@ use crate::payload::{self, Approved, Context, Decision, Ended, Record, Validated
 use crate::policy_cache::PolicyCache;
 use crate::ports::{Created, Edge, Ledger, LedgerError, PolicyStore, TokenCounter};
 use crate::time_outs::{self, Leases};
+use cost_sentry_core::estimate::Estimate;
 use cost_sentry_core::outcome::{Outcome, RateLimit};
 use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::{InputBound, Policy};
@@ -50,8 +51,11 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
             return undecided(context, &request, None, ErrorName::DeadlineExceeded);
         }
         let policy = self.policy.current(now).await?;
-        let plan = plan::estimate(&policy, &request).and_then(|estimate| plan::plan(&policy, &request, estimate, now));
-        let plan = match plan {
+        let estimate = match plan::estimate(&policy, &request) {
+            Ok(estimate) => self.count_first(estimate, &policy, &request).await,
+            Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
+        };
+        let plan = match plan::plan(&policy, &request, estimate, now) {
             Ok(plan) => plan,
             Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
         };
@@ -103,10 +107,19 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         }
     }
 
+    /// Has the input counted before anything is held, where the policy wants that and the service does it; the bound from bytes stands
+    /// where it does not answer in time.
+    async fn count_first(&self, estimate: Estimate, policy: &Policy, request: &Request) -> Estimate {
+        if !plan::counts_tokens(policy, request, InputBound::CountTokens) {
+            return estimate;
+        }
+        let counted = self.counter.count_tokens(&request.model.underlying, &request.prompt).await;
+        counted.map_or(estimate, |input| estimate.counted(input))
+    }
+
     /// On a refusal: has the input counted, where the policy and the service allow it, and tries once more with the smaller bound.
     async fn refine(&self, plan: Plan, policy: &Policy, request: &Request, now: Timestamp) -> Result<Answer, Thrown> {
-        let counts = policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens);
-        if policy.rules.input_bound != InputBound::Refine || !counts {
+        if plan.is_frozen() || !plan::counts_tokens(policy, request, InputBound::Refine) {
             return Ok(Answer::Refused(plan));
         }
         let Some(input) = self.counter.count_tokens(&request.model.underlying, &request.prompt).await else {
