@@ -7,6 +7,8 @@ mod bad_requests;
 #[cfg(test)]
 mod binary;
 #[cfg(test)]
+mod budget_rules;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod concurrency;

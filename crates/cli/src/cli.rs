@@ -21,7 +21,8 @@ pub enum Command {
         Exit status: 0 answered, 2 invalid request, 3 denied by a budget, 4 invocation failed, 1 anything else.")]
     Run(Run),
     /// Check a policy and the state machine: every problem at once, ways around a budget as warnings.
-    #[command(after_help = "Example:\n  cost-sentry check --policy my-policy.yaml\n\nExit status: 0 without problems, 1 with any.")]
+    #[command(after_help = "Example:\n  cost-sentry check --policy my-policy.yaml\n  \
+        cost-sentry check --policy my-policy.yaml --table cost-sentry-ledger\n\nExit status: 0 without problems, 1 with any.")]
     Check(Check),
     /// Say which budgets apply to a request, what it would hold on each and why, and what the answer would be. Holds nothing.
     #[command(after_help = "Example:\n  cost-sentry explain examples/request.json")]
@@ -136,6 +137,12 @@ pub struct Check {
     /// The policy.
     #[command(flatten)]
     pub policy: Policy,
+    /// The books whose policy it would follow: with any there, what applying it would change is said too, and when.
+    #[command(flatten)]
+    pub data: Data,
+    /// A DynamoDB table on AWS instead of the local books.
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
@@ -168,6 +175,9 @@ pub struct Apply {
     /// A DynamoDB table on AWS instead of the local books; credentials and region as the AWS CLI finds them.
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
+    /// Print what was applied, and what it changes and when, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `sweep`.

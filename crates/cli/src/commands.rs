@@ -3,6 +3,7 @@
 mod check;
 mod execution;
 mod explain;
+mod following;
 mod local;
 mod policy;
 mod remote;
@@ -11,7 +12,8 @@ mod sweep;
 
 pub use check::Findings;
 pub use execution::{execute, new_execution};
-pub use policy::{SCHEMA, SHIPPED};
+pub use following::{Applied, apply_to};
+pub use policy::{PolicyFile, SCHEMA, SHIPPED};
 
 use crate::cli::{Cli, Command, PolicyCommand};
 use std::io::Write;
@@ -58,7 +60,7 @@ const FAILED: u8 = 1;
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Check(arguments) => Box::pin(check::check(&arguments)).await,
         Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
         Command::Local(arguments) => Box::pin(local::local(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,

@@ -167,3 +167,11 @@ fn version(document: &Value) -> String {
 #[cfg(test)]
 #[path = "policy_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "succession_tests.rs"]
+mod succession_tests;
+
+#[cfg(test)]
+#[path = "crowding_tests.rs"]
+mod crowding_tests;

@@ -47,7 +47,7 @@ fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
     });
     assert_lines(
         &problems(&document),
-        &expect![[r"
+        &expect![[r#"
             /budget: no field of this name; the nearest known name is `budgets`
             /tags/environment/synonym: no field of this name; the nearest known name is `synonyms`
             /tags/environment/allow/1: a tag value: 1 to 256 letters, digits, inner spaces and + - = . _ : / @
@@ -64,8 +64,8 @@ fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
             /budgets/0/limit/dollars: no field of this name; known here: `usd`, `tokens`, `inputTokens`, `outputTokens` and `requests`
             /budgets/0/window: one of `minute`, `hour`, `day`, `week` and `month`
             /budgets/0/match/environment: a value that `environment` can have: this one never matches, so the budget would never count
-            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per` and `mode`
-        "]],
+            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per`, `mode`, `increases`, `frozen` and `effective`
+        "#]],
     );
 }
 

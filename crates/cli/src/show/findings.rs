@@ -14,6 +14,9 @@ pub fn text(found: &[Findings]) -> String {
         for warning in &findings.warnings {
             text += &format!("{} {}:{warning}\n", style::odd("warning:"), findings.file);
         }
+        if let Some(would) = findings.would_change.as_ref().filter(|would| !would.changes.is_empty()) {
+            text += &format!("applied in {}, it would change, or still wait for:\n{}", would.place, super::changes::text(&would.changes));
+        }
         if findings.problems.is_empty() {
             text += &format!("{} {}\n", style::good("good:"), findings.file);
         }

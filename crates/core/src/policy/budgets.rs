@@ -48,7 +48,9 @@ pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> V
         }
     }
     check_scopes(problems, &budgets, names.tags);
-    let always = budgets.iter().filter(|(_, budget)| budget.matching.is_empty()).count();
+    // What meets only for some requests, or at some times, `Policy::warnings` looks for.
+    let meets_always = |budget: &Budget| budget.matching.is_empty() && matches!(budget.window, WindowSpec::Calendar(_));
+    let always = budgets.iter().filter(|(_, budget)| meets_always(budget)).count();
     if always > BUDGETS_PER_REQUEST {
         problems.add(&at.pointer, format!("at most {BUDGETS_PER_REQUEST} budgets that apply to the same request"));
     }
