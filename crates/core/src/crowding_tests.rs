@@ -19,9 +19,13 @@ fn named(prefix: &str, count: usize, matching: &Value) -> Vec<Value> {
     (0..count).map(one).collect()
 }
 
+/// A model, tags, and how many budgets meet there.
+type Meeting<'a> = (&'a str, &'a [(&'a str, &'a str)], usize);
+
 #[track_caller]
-fn check(groups: &[(usize, Value)], expected: Option<(&str, &[(&str, &str)], usize)>) {
-    let budgets: Vec<Value> = groups.iter().enumerate().flat_map(|(i, (count, matching))| named(&format!("g{i}-"), *count, matching)).collect();
+fn check(groups: &[(usize, Value)], expected: Option<Meeting<'_>>) {
+    let budgets: Vec<Value> =
+        groups.iter().enumerate().flat_map(|(i, (count, matching))| named(&format!("g{i}-"), *count, matching)).collect();
     let expected = expected.map_or(Crowding::None, |(model, tags, count)| Crowding::Found {
         model: model.to_owned(),
         tags: tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect::<TagValues>(),
@@ -36,9 +40,15 @@ fn budgets_that_meet_on_one_request_are_found_and_others_are_not() {
     check(&[(20, all.clone())], None);
     check(&[(10, all.clone()), (11, red.clone())], Some(("claude-3-5-haiku", &[("team", "red")], 21)));
     check(&[(10, all.clone()), (10, red.clone()), (10, blue.clone())], None);
-    check(&[(10, all.clone()), (10, red.clone()), (9, blue), (1, json!({ "team": ["red", "blue"] }))], Some(("claude-3-5-haiku", &[("team", "red")], 21)));
+    check(
+        &[(10, all.clone()), (10, red.clone()), (9, blue), (1, json!({ "team": ["red", "blue"] }))],
+        Some(("claude-3-5-haiku", &[("team", "red")], 21)),
+    );
     // A request may be without the tag, but not with two values of it; and two tags meet.
-    check(&[(20, red.clone()), (5, json!({ "environment": "dev" }))], Some(("claude-3-5-haiku", &[("environment", "dev"), ("team", "red")], 25)));
+    check(
+        &[(20, red.clone()), (5, json!({ "environment": "dev" }))],
+        Some(("claude-3-5-haiku", &[("environment", "dev"), ("team", "red")], 25)),
+    );
     // A model decides its id and what is behind it.
     let other = json!({ "underlying": "anthropic.claude-3-haiku-20240307-v1:0" });
     check(&[(20, all.clone()), (1, json!({ "model": "sales" }))], Some(("sales", &[], 21)));
@@ -72,12 +82,15 @@ fn ten_thousand_budgets_are_looked_through_in_bounded_work() {
     assert!(matches!(crowding(&budgets), Crowding::Found { count: 21, .. }));
     // Made to be hard: every budget names half of the values of each of twelve tags. Whatever the answer, it comes.
     let hard = |n: usize| {
-        let values = |key: usize| (0..8).filter(|value| (n * 31 + key * 17 + value * n) % 7 < 4).map(|value| format!("v{value}")).collect::<Vec<_>>();
+        let values = |key: usize| {
+            (0..8).filter(|value| (n * 31 + key * 17 + value * n) % 7 < 4).map(|value| format!("v{value}")).collect::<Vec<_>>()
+        };
         let matching: serde_json::Map<_, _> = (0..9).map(|key| (format!("dimension-{key}"), json!(values(key)))).collect();
         json!({ "name": format!("h{n}"), "limit": { "requests": 1 }, "window": "day", "match": matching })
     };
     let tags: serde_json::Map<_, _> = (0..9).map(|key| (format!("dimension-{key}"), json!("open"))).collect();
-    let hard: Vec<Value> = (0..300).map(hard).filter(|budget| budget["match"].as_object().unwrap().values().all(|values| values != &json!([]))).collect();
+    let hard: Vec<Value> =
+        (0..300).map(hard).filter(|budget| budget["match"].as_object().unwrap().values().all(|values| values != &json!([]))).collect();
     let mut changes: Vec<(String, Value)> = tags.into_iter().map(|(tag, rule)| (format!("/tags/{tag}"), rule)).collect();
     changes.push(("/budgets".to_owned(), json!(hard)));
     let changes: Vec<(&str, Value)> = changes.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();

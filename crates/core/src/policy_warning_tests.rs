@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 const EARLY: Date = date(2020, 1, 1);
 
 fn check(changes: &[(&str, Value)], today: Date, expected: &Expect) {
-    let found: Vec<Problem> = policy(&with(policy_document(), changes)).warnings(today.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp());
+    let found: Vec<Problem> =
+        policy(&with(policy_document(), changes)).warnings(today.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp());
     super::assert_lines(&found, expected);
 }
 

@@ -76,18 +76,16 @@ fn what_keeps_the_counters_counts_at_once() {
     check(
         &[],
         &[("/limit/tokens", json!(7))],
-        &["`b`: the limit is 100.00 usd and 7 tokens instead of 100.00 usd (tokens counts from now on); at once, and the counts so far stay"],
+        &[
+            "`b`: the limit is 100.00 usd and 7 tokens instead of 100.00 usd (tokens counts from now on); at once, and the counts so far stay",
+        ],
     );
     check(
         &[("/id", json!("b"))],
         &[("/id", json!("b")), ("/name", json!("c"))],
         &["`c`: is the new name of `b`; at once, and the counts so far stay"],
     );
-    check(
-        &[],
-        &[("/match", json!({ "environment": "dev" }))],
-        &["`b`: it is for other requests; at once, and the counts so far stay"],
-    );
+    check(&[], &[("/match", json!({ "environment": "dev" }))], &["`b`: it is for other requests; at once, and the counts so far stay"]);
     check(
         &[],
         &[("/mode", json!("shadow"))],
@@ -135,15 +133,18 @@ fn the_definition_in_force_is_kept_whatever_the_new_policy_around_it_says() {
         &[
             ("/tags/team", json!({ "allow": ["Red"], "synonyms": { "red": "Red" } })),
             ("/models/old", json!({ "id": "us.amazon.nova-lite-v1:0" })),
-            ("/budgets", json!([
-                {
-                    "id": "i", "name": "b", "window": "week", "resetDay": "friday", "timeZone": "Asia/Kolkata", "per": ["team"], "mode": "shadow",
-                    "limit": { "usd": "0.000000001", "tokens": 2, "inputTokens": 3, "outputTokens": 4, "requests": 5 },
-                    "match": { "model": ["old"], "team": "red" }, "frozen": true, "effective": "atOnce",
-                    "increases": [{ "limit": { "usd": 1, "requests": 2 }, "from": NOW_WHOLE, "until": MIDNIGHT, "reason": "launch" }],
-                },
-                { "name": "all", "limit": { "usd": 1 }, "window": "month", "resetDay": 31 }
-            ])),
+            (
+                "/budgets",
+                json!([
+                    {
+                        "id": "i", "name": "b", "window": "week", "resetDay": "friday", "timeZone": "Asia/Kolkata", "per": ["team"], "mode": "shadow",
+                        "limit": { "usd": "0.000000001", "tokens": 2, "inputTokens": 3, "outputTokens": 4, "requests": 5 },
+                        "match": { "model": ["old"], "team": "red" }, "frozen": true, "effective": "atOnce",
+                        "increases": [{ "limit": { "usd": 1, "requests": 2 }, "from": NOW_WHOLE, "until": MIDNIGHT, "reason": "launch" }],
+                    },
+                    { "name": "all", "limit": { "usd": 1 }, "window": "month", "resetDay": 31 }
+                ]),
+            ),
         ],
     );
     let reviewed = document(&[day(&[("/id", json!("i"))]), day(&[("/name", json!("all"))])]);
@@ -160,7 +161,7 @@ const NOW_WHOLE: &str = "2026-11-20T12:30:15Z";
 fn at_once_means_from_zero_at_once() {
     let now_shadow = day(&[("/mode", json!("shadow")), ("/effective", json!("atOnce"))]);
     let new = day(&[("/effective", json!("atOnce"))]);
-    let next = Stored::first(&[now_shadow]).then(NOW, &[new.clone()]);
+    let next = Stored::first(&[now_shadow]).then(NOW, std::slice::from_ref(&new));
     next.check(NOW, 100, Mode::Enforce, NOW_WHOLE, MIDNIGHT);
     next.check("2026-11-20T23:59:59Z", 100, Mode::Enforce, NOW_WHOLE, MIDNIGHT);
     next.check(MIDNIGHT, 100, Mode::Enforce, MIDNIGHT, "2026-11-22T00:00:00Z");

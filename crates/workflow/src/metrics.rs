@@ -141,9 +141,10 @@ fn money(tags: Option<&Tags>, record: &Record, reservation: &Reservation) -> Vec
 pub fn overage(reservation: &Reservation) -> u64 {
     let beyond = |used: Tokens, held: Tokens| used.0.saturating_sub(held.0);
     let estimate = &reservation.estimate;
-    reservation.usage.as_ref().map_or(0, |usage| {
-        beyond(usage.total_input(), estimate.input).saturating_add(beyond(usage.output, estimate.max_tokens))
-    })
+    reservation
+        .usage
+        .as_ref()
+        .map_or(0, |usage| beyond(usage.total_input(), estimate.input).saturating_add(beyond(usage.output, estimate.max_tokens)))
 }
 
 fn dimensions(document: &Document, record: &Record) -> Vec<(&'static str, String)> {

@@ -33,13 +33,14 @@ fn what_a_change_does_is_said_before_it_is_applied_when_it_is_and_while_it_waits
     assert!(!desk.path("books").exists(), "looking creates nothing");
     assert!(!apply(&desk).contains("change:"), "the first policy changes nothing");
     desk.file("policy.yaml", DAY);
-    let said = format!("applied in books, it would change, or still wait for:\nchange: {WAITS}\n");
+    let said = format!("policy.yaml would, applied in books now, change:\nchange: {WAITS}\n");
     assert!(check(&desk).contains(&said), "{}", check(&desk));
     let applied = apply(&desk);
     assert!(applied.contains("is now current in books\n") && applied.ends_with(&format!("change: {WAITS}\n")), "{applied}");
     let again = apply(&desk);
     assert_eq!(again, applied.replace("is now current", "was current already"), "the same file, with the same version");
-    assert!(check(&desk).contains(&said), "it still waits");
+    let waits = format!("policy.yaml is current in books already, and waits for:\nchange: {WAITS}\n");
+    assert!(check(&desk).contains(&waits), "{}", check(&desk));
     // The request is held to what is in force, whoever asks.
     let request = desk.file("request.json", &request().to_string()).to_owned();
     let end = |document: &Value| document["rateLimit"]["budgets"][0]["resetsAt"].clone();
@@ -58,7 +59,7 @@ fn changes_are_data_too() {
     desk.file("policy.yaml", DAY);
     let change = json!({ "budget": "b", "fields": ["window"], "from": "2100-01-01T00:00:00Z", "counts": "fromZero", "says": WAITS });
     let checked = desk.run(&["check", "--policy", "policy.yaml", "--data", "books", "--json"]).expect(0).json();
-    assert_eq!(checked[0]["wouldChange"], json!({ "place": "books", "changes": [change] }));
+    assert_eq!(checked[0]["wouldChange"], json!({ "place": "books", "isCurrent": false, "changes": [change] }));
     let applied = desk.run(&["policy", "apply", "policy.yaml", "--data", "books", "--json"]).expect(0).json();
     assert_eq!((&applied["applied"], &applied["changes"], &applied["place"]), (&json!(true), &json!([change]), &json!("books")));
     let again = desk.run(&["policy", "apply", "policy.yaml", "--data", "books", "--json"]).expect(0).json();
@@ -80,7 +81,8 @@ fn a_freeze_an_increase_and_a_tier_are_explained() {
     let frozen = explain(&DAY.replace("window: day", "window: day, frozen: true"), 3);
     assert!(frozen.contains("the budget is frozen: it takes no new request until its policy says so"), "{frozen}");
     assert!(frozen.contains("retry:    when the budget is frozen no more\n"), "{frozen}");
-    let increase = "increases: [{ limit: { requests: 5 }, from: '2020-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z', reason: the launch }]";
+    let increase =
+        "increases: [{ limit: { requests: 5 }, from: '2020-01-01T00:00:00Z', until: '2100-01-01T00:00:00Z', reason: the launch }]";
     let more = explain(&DAY.replace("window: day", &format!("window: day, {increase}")), 0);
     assert!(more.contains("limit 15 requests"), "{more}");
     assert!(more.contains("The limit of b has 5 requests more until 2100-01-01T00:00:00Z: the launch\n"), "{more}");
@@ -104,12 +106,22 @@ fn what_check_can_foresee_it_says() {
     };
     says(&DAY.replace("budgets:", "requests: { inputBound: heuristic }, budgets:"), "/requests/inputBound: an estimate, no bound: ");
     let past = "increases: [{ limit: { requests: 5 }, from: '2020-01-01T00:00:00Z', until: '2020-01-02T00:00:00Z', reason: over }]";
-    says(&DAY.replace("window: day", &format!("window: day, {past}")), "/budgets/0/increases/0: the increase is over: it adds nothing any more");
+    says(
+        &DAY.replace("window: day", &format!("window: day, {past}")),
+        "/budgets/0/increases/0: the increase is over: it adds nothing any more",
+    );
     let tier = DAY.replace("us.amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0, serviceTier: flex").replace("requests: 10", "usd: 1");
-    says(&tier, "/models/nova/serviceTier: no price is known in the service tier `flex`: every request that budget `b` applies to is refused until");
-    let many: String = (0..21).map(|n| format!("{{ name: b{n}, limit: {{ requests: 1 }}, window: day, match: {{ costCenter: sales }} }},")).collect();
+    says(
+        &tier,
+        "/models/nova/serviceTier: no price is known in the service tier `flex`: every request that budget `b` applies to is refused until",
+    );
+    let one = |n| format!("{{ name: b{n}, limit: {{ requests: 1 }}, window: day, match: {{ costCenter: sales }} }}");
+    let many = (0..21).map(one).collect::<Vec<_>>().join(", ");
     let many = format!("{{ models: {{ nova: {{ id: us.amazon.nova-lite-v1:0 }} }}, budgets: [{many}] }}");
-    says(&many, "/budgets: 21 budgets apply to a request with model `nova` and costCenter `sales`, and at most 20 can: it would be refused");
+    says(
+        &many,
+        "/budgets: 21 budgets apply to a request with model `nova` and costCenter `sales`, and at most 20 can: it would be refused",
+    );
 }
 
 fn request() -> Value {

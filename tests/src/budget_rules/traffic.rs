@@ -152,7 +152,10 @@ async fn shadow_to_enforce<L: Books>(town: Place<L>) {
     crowd.extend(running(&town, CROWD, "dev"));
     ended(crowd).await;
     let exact = town.reservations().await.into_iter().filter(|one| {
-        let counted = one.charges.iter().any(|charge| charge.budget == "b" && charge.is_enforced() && charge.span.start.to_string() == "2026-11-21T11:00:00Z");
+        let counted = one
+            .charges
+            .iter()
+            .any(|charge| charge.budget == "b" && charge.is_enforced() && charge.span.start.to_string() == "2026-11-21T11:00:00Z");
         counted && one.state == State::Settled
     });
     assert_eq!(exact.count(), 2, "exactly two, although three were counted in the same day when it was enforced before");
@@ -178,7 +181,8 @@ async fn increase<L: Books>(town: Place<L>) {
     town.set(NOON);
     town.apply(&one(&budget(5, &json!({})))).await;
     assert_eq!(answered(&town, NOON, CROWD, "dev").await, 5);
-    let increases = json!([{ "limit": { "requests": 3 }, "from": "2026-11-20T13:00:00Z", "until": "2026-11-20T14:00:00Z", "reason": "launch" }]);
+    let increases =
+        json!([{ "limit": { "requests": 3 }, "from": "2026-11-20T13:00:00Z", "until": "2026-11-20T14:00:00Z", "reason": "launch" }]);
     assert_eq!(answered_across(&town, "2026-11-20T12:30:00Z", &one(&budget(5, &json!({ "increases": increases })))).await, 0);
     assert_eq!(answered(&town, "2026-11-20T13:00:00Z", CROWD, "dev").await, 3);
     assert_eq!(answered(&town, "2026-11-20T14:00:00Z", CROWD, "dev").await, 0);
@@ -195,7 +199,10 @@ async fn freeze<L: Books>(town: Place<L>) {
     let crowd = ended(running(&town, CROWD, "dev")).await;
     assert_eq!(crowd, Crowd { answered: 0, denied: CROWD }, "after {across}");
     let denied = town.run(&request("dev")).await.document().0;
-    assert_eq!((&denied["rateLimit"]["budgets"][0]["standing"], &denied["rateLimit"]["retryAfterEstimate"]), (&json!("frozen"), &json!("frozen")));
+    assert_eq!(
+        (&denied["rateLimit"]["budgets"][0]["standing"], &denied["rateLimit"]["retryAfterEstimate"]),
+        (&json!("frozen"), &json!("frozen"))
+    );
     assert_eq!(town.finish(held).await["outcome"], "INVOCATION_SUCCEEDED", "in flight");
     town.check_books().await;
     town.apply(&one(&budget(20, &json!({})))).await;

@@ -1,6 +1,6 @@
 //! `cost-sentry check`: the policy and the state machine, every problem at once.
 
-use super::following::{follow, local_books, table_hint, table_store};
+use super::following::{Following, follow, local_books, table_hint, table_store};
 use super::policy::PolicyFile;
 use super::{FAILED, Failure, policy};
 use crate::cli;
@@ -28,9 +28,12 @@ pub struct Findings {
 
 /// What applying a policy would change.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct WouldChange {
     /// Where the policy is that would be followed.
     pub place: String,
+    /// Whether the same document is current there already.
+    pub is_current: bool,
     /// Budget by budget; of a policy that is current already, what still waits for the end of a window.
     pub changes: Vec<Change>,
 }
@@ -58,13 +61,19 @@ pub async fn check(arguments: &cli::Check) -> Result<u8, Failure> {
 async fn would_change(arguments: &cli::Check, file: &PolicyFile, now: Timestamp) -> Result<Option<WouldChange>, Failure> {
     if let Some(table) = &arguments.table {
         let store = table_store(table).await?;
-        let changes = follow(&store, file, now).await.map_err(table_hint)?.changes(now);
-        return Ok(Some(WouldChange { place: format!("table {table}"), changes }));
+        let following = follow(&store, file, now).await.map_err(table_hint)?;
+        return Ok(Some(WouldChange::of(&following, format!("table {table}"), now)));
     }
     let folder = &arguments.data.data;
     let Some(stack) = local_books(folder).await? else { return Ok(None) };
-    let changes = follow(&stack.policies(), file, now).await?.changes(now);
-    Ok(Some(WouldChange { place: folder.display().to_string(), changes }))
+    let following = follow(&stack.policies(), file, now).await?;
+    Ok(Some(WouldChange::of(&following, folder.display().to_string(), now)))
+}
+
+impl WouldChange {
+    fn of(following: &Following, place: String, now: Timestamp) -> Self {
+        Self { place, is_current: matches!(following, Following::Same(_)), changes: following.changes(now) }
+    }
 }
 
 fn check_state_machine() -> Findings {

@@ -101,7 +101,8 @@ fn increases(policy: &Policy, plan: &Plan, now: Timestamp) -> Vec<Value> {
     let shown = in_force.filter(|budget| plan.charges.iter().any(|charge| charge.budget == budget.id));
     let counting = shown.flat_map(|budget| budget.increases.iter().filter(|one| one.counts(now)).map(move |one| (budget, one)));
     let one = |(budget, increase): (&Budget, &Increase)| {
-        let added: Vec<Value> = increase.limits.iter().map(|limit| json!({ "unit": limit.unit, "amount": limit.unit.text(limit.amount) })).collect();
+        let added: Vec<Value> =
+            increase.limits.iter().map(|limit| json!({ "unit": limit.unit, "amount": limit.unit.text(limit.amount) })).collect();
         json!({ "budget": budget.name, "added": added, "until": increase.until, "reason": increase.reason })
     };
     counting.map(one).collect()

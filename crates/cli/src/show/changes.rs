@@ -5,5 +5,6 @@ use cost_sentry_core::policy::Change;
 
 /// A line per change, each with when it counts.
 pub fn text(changes: &[Change]) -> String {
-    changes.iter().map(|change| format!("{} {}\n", style::odd("change:"), change.says)).collect()
+    let line = |change: &Change| format!("{} {}\n", style::odd("change:"), change.says);
+    changes.iter().map(line).collect::<Vec<_>>().concat()
 }

@@ -23,7 +23,8 @@ pub fn text(explanation: &Value) -> String {
     text += &outcome::rate_limit(explanation);
     for increase in explanation["increases"].as_array().into_iter().flatten() {
         let added = increase["added"].as_array().into_iter().flatten();
-        let added: Vec<String> = added.map(|limit| format!("{} {}", outcome::word(&limit["amount"]), outcome::word(&limit["unit"]))).collect();
+        let added: Vec<String> =
+            added.map(|limit| format!("{} {}", outcome::word(&limit["amount"]), outcome::word(&limit["unit"]))).collect();
         let (budget, until, reason) = (&increase["budget"], &increase["until"], &increase["reason"]);
         text += &format!(
             "The limit of {} has {} more until {}: {}\n",

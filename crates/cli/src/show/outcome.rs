@@ -75,7 +75,7 @@ pub fn rate_limit(document: &Value) -> String {
         text += &budget_lines(budget);
     }
     match &report["retryAfterSeconds"] {
-        Value::Null if report["retryAfterEstimate"] == "frozen" => text += &field("retry", "when the budget is frozen no more"),
+        _ if report["retryAfterEstimate"] == "frozen" => text += &field("retry", "when the budget is frozen no more"),
         Value::Null => {}
         Value::String(never) => {
             let fits = match report["largestMaxTokens"].as_u64() {

@@ -59,11 +59,11 @@ pub struct BudgetReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryAfterReport {
-    /// Seconds from the snapshot, or `"never"`; nothing where a frozen budget refused.
+    /// Seconds from the snapshot, or `"never"`: by waiting alone, that is, also while a budget is frozen.
     pub retry_after_seconds: Value,
-    /// What the estimate rests on, or that there is none while a budget is frozen; nothing for `never`.
+    /// What the estimate rests on; of `never`, that a budget is frozen, or nothing where the request is too large.
     pub retry_after_estimate: Option<Basis>,
-    /// For `never`: the largest `max_tokens` with which this request would fit, or nothing where its input is too large already.
+    /// For a request that is too large: the largest `max_tokens` with which this request would fit, or nothing where its input is too large already.
     pub largest_max_tokens: Option<u64>,
 }
 
@@ -74,7 +74,7 @@ impl From<RetryAfter> for RetryAfterReport {
                 Self { retry_after_seconds: json!(seconds), retry_after_estimate: Some(basis), largest_max_tokens: None }
             }
             RetryAfter::Frozen => {
-                Self { retry_after_seconds: Value::Null, retry_after_estimate: Some(Basis::Frozen), largest_max_tokens: None }
+                Self { retry_after_seconds: json!("never"), retry_after_estimate: Some(Basis::Frozen), largest_max_tokens: None }
             }
             RetryAfter::Never { largest_max_tokens } => Self {
                 retry_after_seconds: json!("never"),
@@ -162,7 +162,9 @@ fn reason(charge: &Charge, amount: &UnitCharge, standing: Standing) -> Option<St
     let (asked, limit, word) = (unit.text(amount.hold), unit.text(amount.limit), unit.word());
     match standing {
         Standing::Fits => None,
-        _ if charge.frozen && !amount.never_fits() => Some("the budget is frozen: it takes no new request until its policy says so".to_owned()),
+        _ if charge.frozen && !amount.never_fits() => {
+            Some("the budget is frozen: it takes no new request until its policy says so".to_owned())
+        }
         _ if amount.never_fits() => Some(format!("the request asks for {asked} {word}, more than the whole limit of {limit}")),
         _ if amount.fits_without_held() => Some(format!("{asked} {word} asked, {left} of {limit} left; requests in flight hold the rest")),
         _ => Some(format!("{asked} {word} asked, {left} of {limit} left until {}", charge.resets_at())),

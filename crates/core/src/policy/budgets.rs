@@ -1,8 +1,8 @@
 //! The policy's `budgets` section.
 
 use super::BUDGETS_PER_REQUEST;
-use super::models::{ModelEntry, decimal};
 use super::increases;
+use super::models::{ModelEntry, decimal};
 use super::sections::tag_value;
 use crate::budget::{Budget, Effective, Limit, Mode, Subject, Unit};
 use crate::problem::{At, Problems};
@@ -15,9 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The largest limit in any unit: four fifths of what a signed 64-bit count holds, so that sums stay within it (about 7.4 billion dollars).
 pub(super) const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
 
-const FIELDS: [&str; 13] = [
-    "id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per", "mode", "increases", "frozen", "effective",
-];
+const FIELDS: [&str; 13] =
+    ["id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per", "mode", "increases", "frozen", "effective"];
 const KEY_EXPECTED: &str = "`model`, `modelId`, `underlying`, a known tag, or a tag that `tags` names";
 const NAME_EXPECTED: &str = "a name of 1 to 64 letters, digits and - . _ that starts with a letter or a digit";
 

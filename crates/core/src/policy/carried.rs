@@ -53,10 +53,7 @@ pub(super) fn write(reviewed: &Value, budgets: &[Budget]) -> Value {
 }
 
 fn stays(before: &Before) -> Value {
-    let mut fields = Map::from_iter([
-        ("until".to_owned(), json!(before.until)),
-        ("budget".to_owned(), definition::write(&before.budget)),
-    ]);
+    let mut fields = Map::from_iter([("until".to_owned(), json!(before.until)), ("budget".to_owned(), definition::write(&before.budget))]);
     fields.extend(before.budget.since.map(|since: Timestamp| ("since".to_owned(), json!(since))));
     Value::Object(fields)
 }

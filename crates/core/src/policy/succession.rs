@@ -11,15 +11,18 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+/// A policy's word for a difference, and whether two definitions have it.
+type Difference = (&'static str, fn(&Budget, &Budget) -> bool);
+
 /// What makes a budget's counters start anew, in policies' words: the one place that decides it.
-const RESTARTS: [(&str, fn(&Budget, &Budget) -> bool); 3] = [
+const RESTARTS: [Difference; 3] = [
     ("window", |old, new| old.window != new.window),
     ("per", |old, new| old.per != new.per),
     ("mode", |old, new| old.mode == Mode::Shadow && new.mode == Mode::Enforce),
 ];
 
 /// What counts at once, on the counters as they are.
-const AT_ONCE: [(&str, fn(&Budget, &Budget) -> bool); 6] = [
+const AT_ONCE: [Difference; 6] = [
     ("name", |old, new| old.name != new.name),
     ("limit", |old, new| old.limits != new.limits),
     ("match", |old, new| old.matching != new.matching),
@@ -92,7 +95,7 @@ impl Policy {
     }
 }
 
-fn differing(of: &[(&'static str, fn(&Budget, &Budget) -> bool)], old: &Budget, new: &Budget) -> Vec<&'static str> {
+fn differing(of: &[Difference], old: &Budget, new: &Budget) -> Vec<&'static str> {
     of.iter().filter(|(_, differs)| differs(old, new)).map(|(word, _)| *word).collect()
 }
 
@@ -105,39 +108,38 @@ fn follow(budget: &mut Budget, old: &Budget, now: Timestamp) -> Vec<Change> {
         budget.since = in_force.since;
         changes.extend(at_once(in_force, budget));
         if old.before.as_ref().is_some_and(|before| now < before.until) {
-            let says = format!("`{}`: the change that was waiting is taken back; {} stays in force", budget.name, definition::describe(budget));
+            let says =
+                format!("`{}`: the change that was waiting is taken back; {} stays in force", budget.name, definition::describe(budget));
             changes.push(Change { budget: budget.id.clone(), fields: Vec::new(), from: None, counts: Counts::Kept, says });
         }
         return changes;
     }
-    match in_force.span(now).filter(|_| budget.effective == Effective::NextWindow) {
-        Some(running) => {
-            let stays = Budget { name: budget.name.clone(), frozen: budget.frozen, before: None, ..in_force.clone() };
-            changes.extend(at_once(in_force, &stays));
-            changes.push(later(&stays, budget, running.end, restarts));
-            budget.since = Some(running.end);
-            budget.before = Some(Box::new(Before { until: running.end, budget: stays }));
-        }
-        None => {
-            let says = format!(
-                "`{}`: {} counts at once, from zero, and no longer {}",
-                budget.name,
-                definition::describe(budget),
-                definition::describe(in_force)
-            );
-            changes.push(Change { budget: budget.id.clone(), fields: restarts, from: None, counts: Counts::FromZero, says });
-            // Counters' windows are stored in whole seconds.
-            budget.since = Timestamp::from_second(now.as_second()).ok();
-        }
+    let running = in_force.span(now).filter(|_| budget.effective == Effective::NextWindow);
+    if let Some(running) = running {
+        let stays = Budget { name: budget.name.clone(), frozen: budget.frozen, before: None, ..in_force.clone() };
+        changes.extend(at_once(in_force, &stays));
+        changes.push(later(&stays, budget, running.end, restarts));
+        budget.since = Some(running.end);
+        budget.before = Some(Box::new(Before { until: running.end, budget: stays }));
+    } else {
+        changes.push(from_zero(in_force, budget, restarts));
+        // Counters' windows are stored in whole seconds.
+        budget.since = Timestamp::from_second(now.as_second()).ok();
     }
     changes
 }
 
-fn later(stays: &Budget, new: &Budget, until: Timestamp, fields: Vec<&'static str>) -> Change {
+fn from_zero(old: &Budget, new: &Budget, fields: Vec<&'static str>) -> Change {
+    let (before, after) = (definition::describe(old), definition::describe(new));
+    let says = format!("`{}`: {after} counts at once, from zero, and no longer {before}", new.name);
+    Change { budget: new.id.clone(), fields, from: None, counts: Counts::FromZero, says }
+}
+
+fn later(old: &Budget, new: &Budget, until: Timestamp, fields: Vec<&'static str>) -> Change {
     let says = format!(
         "`{}`: {} stays in force until {until}; then {} counts, from zero",
         new.name,
-        definition::describe(stays),
+        definition::describe(old),
         definition::describe(new)
     );
     Change { budget: new.id.clone(), fields, from: Some(until), counts: Counts::FromZero, says }

@@ -8,8 +8,8 @@ use crate::problem::Problem;
 use crate::tags::TagRule;
 use crate::window::WindowSpec;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 
 /// How long before its end of life a model is warned of, in days.
 const END_OF_LIFE_DAYS: i64 = 90;
@@ -91,13 +91,15 @@ impl Policy {
         let says = match crowding::search(self) {
             Crowding::None => return None,
             Crowding::Found { model, tags, count } => {
-                let tags: String = tags.iter().map(|(key, value)| format!(" and {key} `{value}`")).collect();
-                format!(
-                    "{count} budgets apply to a request with model `{model}`{tags}, and at most {BUDGETS_PER_REQUEST} can: it would be refused"
-                )
+                let model = format!("model `{model}`");
+                let tags = tags.iter().map(|(key, value)| format!("{key} `{value}`"));
+                let request = std::iter::once(model).chain(tags).collect::<Vec<_>>().join(" and ");
+                format!("{count} budgets apply to a request with {request}, and at most {BUDGETS_PER_REQUEST} can: it would be refused")
             }
             Crowding::Unknown => {
-                format!("too many combinations to tell whether more than {BUDGETS_PER_REQUEST} budgets meet on one: such a request is refused")
+                format!(
+                    "too many combinations to tell whether more than {BUDGETS_PER_REQUEST} budgets meet on one: such a request is refused"
+                )
             }
         };
         Some(warning("/budgets", &says))

@@ -57,7 +57,8 @@ pub(super) fn parse(problems: &mut Problems, warnings: &mut Vec<Warning>, root: 
             problems.add(pointer, format!("no `{name}`: {why}"));
         }
     };
-    let mut inference = Inference { max_tokens, temperature, top_p, additional_model_request_fields: None, service_tier: limits.service_tier };
+    let mut inference =
+        Inference { max_tokens, temperature, top_p, additional_model_request_fields: None, service_tier: limits.service_tier };
     if !capabilities.sampling {
         let given = [("temperature", temperature.is_some()), ("top_p", top_p.is_some()), ("top_k", top_k.is_some())];
         given.iter().filter(|(_, given)| *given).for_each(|(name, _)| refuse(name, "this model takes no sampling parameters"));
