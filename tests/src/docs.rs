@@ -51,7 +51,11 @@ fn files() -> Vec<String> {
         for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() && !LEFT_OUT.contains(&name.as_str()) {
+            // In a second work tree, `.git` is a file.
+            if LEFT_OUT.contains(&name.as_str()) {
+                continue;
+            }
+            if kind.is_dir() {
                 open.push(entry.path());
             } else if kind.is_file() {
                 found.push(relative(&entry.path(), &root));
