@@ -118,6 +118,20 @@ fn section<'a>(document: &'a Document, heading: &str) -> &'a str {
     rest[2..].find("\n## ").map_or(rest, |end| &rest[..end + 2])
 }
 
+/// Holds what a document shows between `<!-- NAME: … -->` and `<!-- end -->` to what it should; with `UPDATE_EXPECT=1` writes it there.
+pub fn shown(path: &str, name: &str, expected: &str) {
+    const END: &str = "<!-- end -->\n";
+    let document = document(path);
+    let begin = document.text.find(&format!("<!-- {name}: ")).unwrap_or_else(|| panic!("{path} shows no {name}"));
+    let from = begin + document.text[begin..].find('\n').unwrap() + 1;
+    let until = from + document.text[from..].find(END).unwrap();
+    if updating() && &document.text[from..until] != expected {
+        let text = format!("{}{expected}{}", &document.text[..from], &document.text[until..]);
+        return fs::write(repository().join(path), text).unwrap();
+    }
+    assert_eq!(&document.text[from..until], expected, "UPDATE_EXPECT=1 writes it");
+}
+
 /// Whether documents are to be rewritten.
 fn updating() -> bool {
     std::env::var_os("UPDATE_EXPECT").is_some_and(|value| value == "1")

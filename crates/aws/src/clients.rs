@@ -110,9 +110,8 @@ impl Clients {
         if let Some(url) = &self.endpoints.cloudwatch {
             config = config.endpoint_url(url);
         }
-        let config = config
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .timeout_config(within(seconds(time_outs::METRICS)).build());
+        let config =
+            config.retry_config(RetryConfig::standard().with_max_attempts(2)).timeout_config(within(seconds(time_outs::METRICS)).build());
         aws_sdk_cloudwatch::Client::from_conf(config.build())
     }
 }

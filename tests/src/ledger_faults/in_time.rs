@@ -44,8 +44,7 @@ async fn a_transition_ends_within_its_time_however_slow_the_store_is() {
             }
             for stored in [false, true] {
                 let began = Instant::now();
-                let driven =
-                    if stored { drive_stored(&ledger, "r", &event).await } else { drive(&ledger, known.clone(), &event).await };
+                let driven = if stored { drive_stored(&ledger, "r", &event).await } else { drive(&ledger, known.clone(), &event).await };
                 let found = outcome(driven, |driven| word(&driven));
                 assert!(["Unavailable", "Contended"].contains(&found.as_str()), "{mishap:?}, {event:?}: {found}");
                 assert!(began.elapsed().as_secs() <= most, "{mishap:?}, {event:?}, stored: {stored}: {:?}", began.elapsed());

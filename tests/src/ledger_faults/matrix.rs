@@ -110,7 +110,8 @@ async fn books(store: &Embedded, case: &str) -> (Option<(State, u64)>, Vec<Vec<[
     let shown = store.ledger.figures(&charges(case)).await.unwrap();
     let shown: Vec<Vec<[i64; 3]>> = shown.iter().map(figures).collect();
     let shares = stored.iter().flat_map(Reservation::shares).map(|(_, _, share)| vec![[share.committed, share.used, share.uncertain]]);
-    let without_nothing = |all: Vec<Vec<[i64; 3]>>| all.into_iter().filter(|each| each.iter().any(|each| *each != [0; 3])).collect::<Vec<_>>();
+    let without_nothing =
+        |all: Vec<Vec<[i64; 3]>>| all.into_iter().filter(|each| each.iter().any(|each| *each != [0; 3])).collect::<Vec<_>>();
     assert_eq!(without_nothing(shown.clone()), without_nothing(shares.collect()), "{case}: the counters are not the reservation's shares");
     (stored.map(|stored| (stored.state, stored.version)), without_nothing(shown))
 }
