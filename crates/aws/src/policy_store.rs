@@ -87,7 +87,7 @@ impl PolicyStore for DynamoDbPolicyStore {
 
     async fn document(&self, version: &str) -> Result<Value, PolicyError> {
         let most = Duration::from_secs(u64::from(time_outs::POLICY_DOCUMENT));
-        tokio::time::timeout(most, self.read(version)).await.unwrap_or_else(|late| Err(PolicyError::Unavailable(Box::new(late))))
+        tokio::time::timeout(most, Box::pin(self.read(version))).await.unwrap_or_else(|late| Err(PolicyError::Unavailable(Box::new(late))))
     }
 }
 

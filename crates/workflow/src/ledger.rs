@@ -24,7 +24,7 @@ type Moved = (Driven, Vec<CounterDelta>);
 
 /// Carries out an event on a reservation of which a copy is at hand, fresh or stale.
 pub async fn drive(ledger: &impl Ledger, known: Reservation, event: &Transition) -> Result<Driven, LedgerError> {
-    let moved = ledger.in_time(rounds(ledger, known, event)).await?;
+    let moved = ledger.in_time(Box::pin(rounds(ledger, known, event))).await?;
     Ok(counted(ledger, moved).await)
 }
 
@@ -46,7 +46,7 @@ pub async fn drive_stored_if(
             None => Ok((Driven::Absent, Vec::new())),
         }
     };
-    let moved = ledger.in_time(found_and_moved).await?;
+    let moved = ledger.in_time(Box::pin(found_and_moved)).await?;
     Ok(counted(ledger, moved).await)
 }
 

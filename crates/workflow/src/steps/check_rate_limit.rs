@@ -73,7 +73,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
 
     /// Holds the plan, if the counters have room.
     async fn attempt(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
-        let answer = self.ledger.in_time(self.hold(plan, request, now)).await?;
+        let answer = self.ledger.in_time(Box::pin(self.hold(plan, request, now))).await?;
         if let Answer::Held(reservation) = &answer {
             let shadow = reservation.shadow_hold_deltas();
             if !shadow.is_empty() {
@@ -129,7 +129,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     /// Records the refusal, so that a repeat gets the same answer.
     async fn deny(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
         let reservation = plan.reserve(request, State::Denied, now, now);
-        match self.ledger.in_time(self.ledger.create(&reservation)).await? {
+        match self.ledger.in_time(Box::pin(self.ledger.create(&reservation))).await? {
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
         }

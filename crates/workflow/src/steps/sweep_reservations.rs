@@ -80,7 +80,7 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
             }
             let skew = self.leases.skew;
             let before = now.saturating_sub(skew).unwrap_or(now);
-            let past = self.ledger.in_time(self.ledger.leases_past(before, PAGE)).await.map_err(thrown)?;
+            let past = self.ledger.in_time(Box::pin(self.ledger.leases_past(before, PAGE))).await.map_err(thrown)?;
             let (found, mut ended) = (past.len(), 0);
             for reservation in past {
                 if is_late(self.edge.now()) {
