@@ -29,6 +29,8 @@ mod local_endpoint;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod policy_schema;
 #[cfg(test)]
 mod repeats_and_faults;

@@ -10,9 +10,11 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cost_sentry_workflow::ports::{PolicyError, PolicyStore};
+use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The pointer's key.
 const CURRENT: &str = "P#current";
@@ -109,6 +111,13 @@ impl PolicyStore for DynamoDbPolicyStore {
     }
 
     async fn document(&self, version: &str) -> Result<Value, PolicyError> {
+        let most = Duration::from_secs(u64::from(time_outs::POLICY_DOCUMENT));
+        tokio::time::timeout(most, Box::pin(self.read(version))).await.unwrap_or_else(|late| Err(PolicyError::Unavailable(Box::new(late))))
+    }
+}
+
+impl DynamoDbPolicyStore {
+    async fn read(&self, version: &str) -> Result<Value, PolicyError> {
         let broken = |what: &str| PolicyError::Unusable(format!("version {version}: {what}"));
         let mut text = String::new();
         let (mut n, mut count) = (0, 1);

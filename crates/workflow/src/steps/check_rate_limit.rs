@@ -76,7 +76,18 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     }
 
     /// Holds the plan, if the counters have room.
-    async fn attempt(&self, mut plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+    async fn attempt(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+        let answer = self.ledger.in_time(Box::pin(self.hold(plan, request, now))).await?;
+        if let Answer::Held(reservation) = &answer {
+            let shadow = reservation.shadow_hold_deltas();
+            if !shadow.is_empty() {
+                self.ledger.count_shadow(&shadow).await;
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn hold(&self, mut plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
         let figures = self.ledger.figures(&plan.charges).await?;
         for (charge, figures) in plan.charges.iter_mut().zip(&figures) {
             charge.show(figures);
@@ -87,13 +98,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let lease_end = self.leases.from(now);
         let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
         match self.ledger.create(&reservation).await? {
-            Created::Created => {
-                let shadow = reservation.shadow_hold_deltas();
-                if !shadow.is_empty() {
-                    self.ledger.count_shadow(&shadow).await;
-                }
-                Ok(Answer::Held(reservation))
-            }
+            Created::Created => Ok(Answer::Held(reservation)),
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::NoRoom(refusing) => {
                 for charge in &mut plan.charges {
@@ -137,7 +142,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     /// Records the refusal, so that a repeat gets the same answer.
     async fn deny(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
         let reservation = plan.reserve(request, State::Denied, now, now);
-        match self.ledger.create(&reservation).await? {
+        match self.ledger.in_time(Box::pin(self.ledger.create(&reservation))).await? {
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
         }

@@ -1,10 +1,10 @@
-//! `RecordMetrics`: tells the ledger what is still open, writes the log line, sends the metrics, and hands the client's document on.
+//! `RecordMetrics`: tells the ledger what is still open, sends the metrics, writes the log line, and hands the client's document on.
 //!
 //! It is also where every malfunction of the other steps ends up: what is still held is then given back.
 
 use crate::error::{ErrorName, Thrown};
-use crate::ledger::{Driven, drive, drive_stored};
-use crate::log_line::log_line;
+use crate::ledger::{Driven, drive_stored, drive_stored_if};
+use crate::log_line::{Event, log_line};
 use crate::metrics;
 use crate::payload::{self, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
 use crate::ports::{Edge, Ledger, Log, Metrics};
@@ -43,8 +43,11 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         };
         record.context.took("recordMetrics", now, self.edge.now());
         let points = metrics::points(&document, &record);
-        self.log.line(&log_line(&document, &record));
-        self.metrics.put(&points, now).await.map_err(|error| Thrown {
+        let delivered = self.metrics.put(&points, now).await;
+        // Only the attempt that ends the request counts it; what another one leaves behind says so.
+        let event = if delivered.is_ok() { Event::Request } else { Event::Unrecorded };
+        self.log.line(&log_line(event, &document, &record));
+        delivered.map_err(|error| Thrown {
             name: ErrorName::MetricsUnavailable,
             message: error.to_string(),
             source: Some(Box::new(error)),
@@ -71,10 +74,11 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
     /// A step before failed for good: what is still held is released; what was claimed is the sweep's to end.
     async fn interrupted(&self, interrupted: Interrupted) -> Result<(Document, Record), Thrown> {
         let Interrupted { context, request, reservation, failure } = interrupted;
-        let stored = self.ledger.find(&request.tags.request_id).await.map_err(thrown)?;
-        let stored = match stored.filter(|stored| stored.request_hash == request.hash()) {
-            Some(stored) => self.release(stored).await?,
-            None => None,
+        let (release, hash) = (Transition::Release { claim_id: None }, request.hash());
+        let ours = |stored: &Reservation| stored.request_hash == hash;
+        let stored = match drive_stored_if(&self.ledger, &request.tags.request_id, &release, ours).await.map_err(thrown)? {
+            Driven::Stands(stored) | Driven::Refused(_, stored) => Some(*stored),
+            Driven::Absent => None,
         };
         let decision = if reservation.is_some() { Decision::Approved } else { Decision::Undecided };
         let name = ErrorName::parse(&failure.error).unwrap_or(ErrorName::StepMalfunction);
@@ -83,14 +87,6 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         document.usage = stored.as_ref().and_then(|stored| stored.usage.map(|usage| UsageReport::new(&usage, stored.cost)));
         let model_name = Some(request.model.name.clone());
         Ok((document, Record { decision, context, reservation: stored.or(reservation), model_name, pending: None }))
-    }
-
-    async fn release(&self, stored: Reservation) -> Result<Option<Reservation>, Thrown> {
-        let release = Transition::Release { claim_id: None };
-        match drive(&self.ledger, stored, &release).await.map_err(thrown)? {
-            Driven::Stands(stored) | Driven::Refused(_, stored) => Ok(Some(*stored)),
-            Driven::Absent => Ok(None),
-        }
     }
 }
 
