@@ -8,9 +8,9 @@ pub const CONVERSE: u32 = 180;
 /// The longest that Bedrock may take to count a request's tokens, in seconds.
 pub const COUNT_TOKENS: u32 = 3;
 /// How long the ledger's client may take for one request, its own retries included, in seconds. One attempt of it has half of that.
-pub const LEDGER_REQUEST: u32 = 3;
+pub const LEDGER_REQUEST: u32 = 4;
 /// How long one transition may take on the ledger, in seconds: its requests, whatever they are in the way of, and the waits between them.
-pub const LEDGER_TRANSITION: u32 = 4;
+pub const LEDGER_TRANSITION: u32 = 5;
 /// How long the shadow counters of one transition may take, in seconds; what is late is left out.
 pub const SHADOW: u32 = 1;
 /// How long the policy's document may take to read, in seconds; the pointer to it is one ledger request.
@@ -28,9 +28,9 @@ pub struct StepTimeOuts {
 }
 
 /// `ValidateAndSetContext`.
-pub const VALIDATE_AND_SET_CONTEXT: StepTimeOuts = StepTimeOuts { function: 8, task: 10 };
+pub const VALIDATE_AND_SET_CONTEXT: StepTimeOuts = StepTimeOuts { function: 10, task: 12 };
 /// `CheckRateLimit`: the policy, two attempts with the counting of tokens between them, and the record of a refusal.
-pub const CHECK_RATE_LIMIT: StepTimeOuts = StepTimeOuts { function: 23, task: 25 };
+pub const CHECK_RATE_LIMIT: StepTimeOuts = StepTimeOuts { function: 27, task: 29 };
 /// `InvokeModel`: the call, and the ledger before and after it.
 pub const INVOKE_MODEL: StepTimeOuts = StepTimeOuts { function: 200, task: 205 };
 /// `RecordMetrics`.

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -87,6 +88,13 @@ impl Wire {
         let client = SharedHttpClient::new(FaultyClient { wire: wire.clone(), client: cost_sentry_aws::clients::http_client() });
         let partition = RetryPartition::custom("faults").token_bucket(TokenBucket::new(10_000)).build();
         let config = store.stack.clients.dynamodb().config().to_builder().http_client(client).retry_partition(partition);
+        (wire, aws_sdk_dynamodb::Client::from_conf(config.build()))
+    }
+
+    /// The same with a client that no slow machine makes give up, for what is not about time.
+    pub fn lay_patiently(store: &Embedded) -> (Self, aws_sdk_dynamodb::Client) {
+        let (wire, client) = Self::lay(store);
+        let config = client.config().to_builder().timeout_config(TimeoutConfig::disabled());
         (wire, aws_sdk_dynamodb::Client::from_conf(config.build()))
     }
 
