@@ -1,0 +1,2 @@
+//! `simulate`: any number of simulated executions, or one world again.
+fn main() {}

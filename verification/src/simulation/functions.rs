@@ -1,0 +1,280 @@
+//! Lambda: warm instances of the shipped steps, each with its own clock and its own memory of the policy, which die, run twice and run
+//! out of time.
+
+use super::chance::Chance;
+use super::executor::{TaskId, lock};
+use super::ledger::SimulatedLedger;
+use super::services::Services;
+use super::weather::Fault;
+use super::world::{Invocation, World};
+use cost_sentry_asl::{TaskError, Tasks};
+use cost_sentry_workflow::error::Thrown;
+use cost_sentry_workflow::policy_cache::PolicyCache;
+use cost_sentry_workflow::steps::{self, STEPS};
+use cost_sentry_workflow::time_outs::{self, Leases};
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How many instances of each function are warm.
+const INSTANCES: usize = 3;
+/// The farthest that any clock is off, in seconds.
+pub const FARTHEST_OFF: u32 = 300;
+
+/// The shipped steps on the simulated ports.
+enum Step {
+    Validate(steps::ValidateAndSetContext<Services, Services, Services>),
+    Check(steps::CheckRateLimit<Services, SimulatedLedger, Services, Services>),
+    Invoke(steps::InvokeModel<SimulatedLedger, Services, Services>),
+    Record(steps::RecordMetrics<SimulatedLedger, Services, Services, Services>),
+    Sweep(steps::SweepReservations<SimulatedLedger, Services, Services, Services>),
+}
+
+impl Step {
+    fn new(name: &str, world: &Arc<World>) -> Self {
+        let (ledger, services) = (SimulatedLedger(Arc::clone(world)), Services(Arc::clone(world)));
+        let (policy, log, edge) = (PolicyCache::new(services.clone()), services.clone(), services.clone());
+        let (metrics, counter, model, leases) = (services.clone(), services.clone(), services, Leases::default());
+        match name {
+            "ValidateAndSetContext" => Self::Validate(steps::ValidateAndSetContext { policy, log, edge }),
+            "CheckRateLimit" => Self::Check(steps::CheckRateLimit { policy, ledger, counter, edge, leases }),
+            "InvokeModel" => Self::Invoke(steps::InvokeModel { ledger, model, edge, leases }),
+            "RecordMetrics" => Self::Record(steps::RecordMetrics { ledger, metrics, log, edge }),
+            _ => Self::Sweep(steps::SweepReservations { ledger, metrics, log, edge, leases }),
+        }
+    }
+
+    async fn run(&self, input: Value) -> Result<Value, Thrown> {
+        match self {
+            Self::Validate(step) => step.run(input).await,
+            Self::Check(step) => step.run(input).await,
+            Self::Invoke(step) => step.run(input).await,
+            Self::Record(step) => step.run(input).await,
+            Self::Sweep(step) => step.run(input).await,
+        }
+    }
+}
+
+/// A warm instance.
+struct Instance {
+    step: Step,
+    skew: SignedDuration,
+}
+
+/// All functions of a world.
+pub struct Functions {
+    world: Arc<World>,
+    warm: Mutex<BTreeMap<&'static str, Vec<Arc<Instance>>>>,
+}
+
+/// The longest that a function may run, as its configuration says.
+fn time_out(name: &str) -> Duration {
+    let step = STEPS.iter().find(|step| step.state == name);
+    Duration::from_secs(u64::from(step.map_or(time_outs::SWEEP, |step| step.time_outs.function)))
+}
+
+fn failed(error: &str) -> TaskError {
+    TaskError { error: error.to_owned(), cause: String::new() }
+}
+
+impl Functions {
+    /// Nothing is warm yet.
+    pub fn new(world: Arc<World>) -> Arc<Self> {
+        Arc::new(Self { world, warm: Mutex::default() })
+    }
+
+    /// A warm instance, or a new one with a clock of its own.
+    fn instance(&self, name: &'static str) -> Arc<Instance> {
+        let world = &self.world;
+        let slot = world.chance.index(INSTANCES);
+        let found = lock(&self.warm).get(name).and_then(|warm| warm.get(slot)).cloned();
+        if let Some(found) = found {
+            return found;
+        }
+        let skew = skew(world);
+        let made = Arc::new(Instance { step: Step::new(name, world), skew });
+        lock(&self.warm).entry(name).or_default().push(Arc::clone(&made));
+        made
+    }
+
+    /// A dead instance is never used again; the next one starts without a policy.
+    fn bury(&self, name: &'static str, dead: &Arc<Instance>) {
+        if let Some(warm) = lock(&self.warm).get_mut(name) {
+            warm.retain(|instance| !Arc::ptr_eq(instance, dead));
+        }
+    }
+
+    /// Begins an invocation, which goes on whether or not anybody waits for it.
+    pub fn begin(self: &Arc<Self>, name: &'static str, execution: Option<usize>, input: Value) -> Answered {
+        let world = &self.world;
+        let instance = self.instance(name);
+        let (own, running) = (Arc::clone(self), Arc::clone(&instance));
+        let (id, served) = world.executor.spawn(async move { own.serve(name, &running, input).await });
+        let is_off = instance.skew.abs() > SignedDuration::from_secs(2);
+        let between = world.chance.happens(world.weather.rate(Fault::KilledBetween));
+        let dies_at = between.then(|| (u32::try_from(world.chance.number(1..=6)).unwrap_or(1), world.chance.one_in(2)));
+        let began = world.executor.now();
+        let (skew, troubled) = (instance.skew, is_off);
+        let mut facts = world.facts();
+        facts.tally.invocations += 1;
+        facts.busy += 1;
+        let invocation = Invocation { step: name, execution, skew, began, dies_at, troubled, ..Invocation::default() };
+        facts.invocations.insert(id, invocation);
+        if let Some(seen) = execution.and_then(|index| facts.executions.get_mut(index)) {
+            seen.troubles += u32::from(is_off);
+        }
+        drop(facts);
+        world.note(execution, || format!("{name} begins, its clock {skew:?} ahead"));
+        let own = Arc::clone(self);
+        let (_, answer) = world.executor.spawn(async move {
+            let answer = served.await;
+            own.ended(id, name, execution, &instance, answer.ok())
+        });
+        answer
+    }
+
+    /// Runs a step, unless it dies or runs out of time.
+    async fn serve(&self, name: &'static str, instance: &Instance, input: Value) -> Result<Value, TaskError> {
+        let world = &self.world;
+        if world.goes_wrong(Fault::KilledBefore) {
+            world.stop_here().await;
+        }
+        let answer = tokio::select! {
+            biased;
+            answer = instance.step.run(input) => answer,
+            () = world.executor.sleep(time_out(name)) => {
+                world.trouble(Fault::FunctionTimedOut);
+                return Err(failed("Sandbox.Timedout"));
+            }
+        };
+        if world.goes_wrong(Fault::KilledAfter) {
+            world.stop_here().await;
+        }
+        answer.map_err(|thrown| TaskError { error: thrown.name.name().to_owned(), cause: thrown.message })
+    }
+
+    /// What Step Functions gets of an invocation that ended, in whichever way.
+    fn ended(
+        &self,
+        id: TaskId,
+        name: &'static str,
+        execution: Option<usize>,
+        instance: &Arc<Instance>,
+        answer: Option<Result<Value, TaskError>>,
+    ) -> Result<Value, TaskError> {
+        let answer = answer.unwrap_or_else(|| Err(failed("Lambda.Unknown")));
+        if answer.as_ref().is_err_and(|error| ["Lambda.Unknown", "Sandbox.Timedout"].contains(&error.error.as_str())) {
+            self.bury(name, instance);
+        }
+        self.world.note(execution, || match &answer {
+            Ok(_) => format!("{name} ends"),
+            Err(error) => format!("{name} fails: {}", error.error),
+        });
+        let mut facts = self.world.facts();
+        facts.busy -= 1;
+        facts.invocations.remove(&id);
+        drop(facts);
+        if let (Some(execution), Ok(value)) = (execution, &answer) {
+            super::repeats::compare(&self.world, execution, name, value);
+        }
+        answer
+    }
+}
+
+/// What Step Functions gets of an invocation.
+pub type Answered = oneshot::Receiver<Result<Value, TaskError>>;
+
+/// The functions as one run of an execution calls them.
+pub struct Calls {
+    /// All functions.
+    pub functions: Arc<Functions>,
+    /// Whose run.
+    pub execution: usize,
+    /// What states gave, for a later run that begins where this one was stopped.
+    pub journal: Arc<Mutex<Journal>>,
+}
+
+/// What the states of an execution gave.
+#[derive(Debug, Default)]
+pub struct Journal {
+    given: BTreeMap<&'static str, Result<Value, TaskError>>,
+    /// The state that was entered last in this run.
+    entered: Option<&'static str>,
+}
+
+impl Journal {
+    /// The journal that a redrive goes by: what was finished is not done again.
+    #[must_use]
+    pub fn redriven(&self) -> Self {
+        let mut given = self.given.clone();
+        // A failed attempt that would have been retried is no end of its state.
+        if let Some(entered) = self.entered
+            && given.get(entered).is_some_and(Result::is_err)
+        {
+            given.remove(entered);
+        }
+        Self { given, entered: None }
+    }
+}
+
+impl Tasks for Calls {
+    async fn invoke(&self, resource: &str, input: Value) -> Result<Value, TaskError> {
+        let binary = resource.rsplit(':').next().unwrap_or_default();
+        let Some(step) = STEPS.iter().find(|step| step.binary() == binary) else {
+            return Err(failed("Lambda.ResourceNotFoundException"));
+        };
+        let name = step.state;
+        {
+            let mut journal = lock(&self.journal);
+            let again = journal.entered.is_none_or(|entered| entered != name);
+            if let Some(given) = journal.given.get(name).filter(|_| again).cloned() {
+                return given;
+            }
+            journal.entered = Some(name);
+        }
+        let answer = self.attempt(name, input).await;
+        lock(&self.journal).given.insert(name, answer.clone());
+        answer
+    }
+}
+
+impl Calls {
+    async fn attempt(&self, name: &'static str, input: Value) -> Result<Value, TaskError> {
+        let world = &self.functions.world;
+        let execution = Some(self.execution);
+        let starts = if world.chance.one_in(30) { 200..=1_500 } else { 1..=20 };
+        world.executor.sleep(world.chance.millis(starts)).await;
+        if world.goes_wrong_for(execution, Fault::FunctionThrottled) {
+            return Err(failed("Lambda.TooManyRequestsException"));
+        }
+        if world.goes_wrong_for(execution, Fault::FunctionNotRun) {
+            let errors = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"];
+            return Err(failed(world.chance.pick(&errors).copied().unwrap_or("Lambda.ServiceException")));
+        }
+        let twice = world.goes_wrong_for(execution, Fault::FunctionTwice);
+        let other = twice.then(|| self.functions.begin(name, execution, input.clone()));
+        if twice {
+            world.executor.sleep(world.chance.millis(0..=40)).await;
+        }
+        let one = self.functions.begin(name, execution, input);
+        let counts = match other {
+            Some(other) if world.chance.one_in(2) => other,
+            _ => one,
+        };
+        counts.await.unwrap_or_else(|_| Err(failed("Lambda.Unknown")))
+    }
+}
+
+/// How far a new instance's clock is ahead.
+fn skew(world: &World) -> SignedDuration {
+    let fault = [Fault::ClockFarOff, Fault::ClockOff].into_iter().find(|fault| world.goes_wrong_for(None, *fault));
+    let seconds = |chance: &Chance, most: u64| SignedDuration::from_secs(chance.number(0..=2 * most).cast_signed() - most.cast_signed());
+    match fault {
+        Some(Fault::ClockFarOff) => seconds(&world.chance, u64::from(FARTHEST_OFF)),
+        Some(_) => seconds(&world.chance, 60),
+        None => SignedDuration::from_millis(world.chance.number(0..=200).cast_signed() - 100),
+    }
+}

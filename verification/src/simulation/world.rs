@@ -1,0 +1,284 @@
+//! One world: its time, chance and weather, the books under test, and everything that was seen of them.
+
+use super::books::Witness;
+use super::chance::Chance;
+use super::executor::{Executor, TaskId, lock};
+use super::policy::PolicyDrawn;
+use super::requests::Asked;
+use super::tally::Tally;
+use super::trace::Trace;
+use super::weather::{Fault, Weather};
+use cost_sentry_asl::{End, StateMachine};
+use cost_sentry_core::price::Usage;
+use cost_sentry_core::reservation::ClaimId;
+use cost_sentry_workflow::memory_ledger::MemoryLedger;
+use cost_sentry_workflow::metrics::Point;
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// A world. Every port of every function holds it.
+pub struct World {
+    /// What its clocks show at time zero.
+    pub began: Timestamp,
+    /// Tasks and time.
+    pub executor: Executor,
+    /// Everything that could be one way or another.
+    pub chance: Chance,
+    /// What happened.
+    pub trace: Trace,
+    /// What goes wrong.
+    pub weather: Weather,
+    /// The shipped state machine.
+    pub machine: StateMachine,
+    /// The ledger under test.
+    pub ledger: MemoryLedger,
+    facts: Mutex<Facts>,
+}
+
+/// What was seen.
+#[derive(Default)]
+pub struct Facts {
+    /// Functions at work, by their tasks.
+    pub invocations: BTreeMap<TaskId, Invocation>,
+    /// Each execution, in the order of their arrivals.
+    pub executions: Vec<Seen>,
+    /// From request ids to executions.
+    pub by_request: BTreeMap<String, usize>,
+    /// The policies, the documents they came from, and when each became the current one.
+    pub policies: Vec<PolicySeen>,
+    /// A second pair of eyes on the ledger.
+    pub witness: Witness,
+    /// What is counted.
+    pub tally: Tally,
+    /// How many runs, functions and late writes are under way.
+    pub busy: usize,
+    /// Whether faults are over.
+    pub calm: bool,
+    /// What was found wrong; the first ends the world.
+    pub violation: Option<Violation>,
+    claims: u64,
+}
+
+/// A policy, when it became the current one, and its version.
+pub struct PolicySeen {
+    /// Since the world's beginning.
+    pub at: Duration,
+    /// Of the document.
+    pub version: String,
+    /// What was drawn.
+    pub drawn: PolicyDrawn,
+    /// The document.
+    pub document: serde_json::Value,
+}
+
+/// A promise that was not kept.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    /// Whose, if it is one execution's.
+    pub execution: Option<usize>,
+    /// What.
+    pub text: String,
+}
+
+/// A function at work.
+#[derive(Debug, Clone, Default)]
+pub struct Invocation {
+    /// Its step's state, or the sweep's name.
+    pub step: &'static str,
+    /// For which execution; nothing for the sweep.
+    pub execution: Option<usize>,
+    /// How far its clock is ahead.
+    pub skew: SignedDuration,
+    /// When it began, since the world's beginning.
+    pub began: Duration,
+    /// At which of its requests it dies, and whether that one is done first.
+    pub dies_at: Option<(u32, bool)>,
+    /// How many requests it made.
+    pub requests: u32,
+    /// Whether anything went wrong in it.
+    pub troubled: bool,
+    /// The last claim that it drew.
+    pub claim: Option<ClaimId>,
+    /// How many reservations it ended.
+    pub ended: u64,
+}
+
+/// What became of one call.
+#[derive(Debug, Clone)]
+pub struct CallSeen {
+    /// Under which claim.
+    pub claim: Option<ClaimId>,
+    /// What Bedrock did.
+    pub fate: Fate,
+}
+
+/// What Bedrock did with a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// Nothing was processed, and nothing is billed.
+    NotProcessed,
+    /// Under way, or nobody can know: it may be billed.
+    Unknown,
+    /// Answered.
+    Answered(Option<Usage>, String),
+}
+
+/// What was seen of one execution, all its runs together.
+pub struct Seen {
+    /// What was asked.
+    pub asked: Asked,
+    /// The execution's ARN.
+    pub id: String,
+    /// Its start, since the world's beginning.
+    pub began: Duration,
+    /// Whether it is run once only, and never stopped.
+    pub single: bool,
+    /// What went wrong on its way.
+    pub troubles: u32,
+    /// Its calls, in order.
+    pub calls: Vec<CallSeen>,
+    /// What Bedrock counted last.
+    pub counted: Option<u64>,
+    /// Metrics of it that were taken.
+    pub batches: Vec<Vec<Point>>,
+    /// What a step answered first, by its state.
+    pub answers: BTreeMap<&'static str, String>,
+    /// How its runs ended.
+    pub ends: Vec<End>,
+}
+
+impl Seen {
+    /// An execution that has just arrived.
+    pub fn new(asked: Asked, id: String, began: Duration, single: bool) -> Self {
+        let (calls, batches, ends) = (Vec::new(), Vec::new(), Vec::new());
+        Self { asked, id, began, single, troubles: 0, calls, counted: None, batches, answers: BTreeMap::new(), ends }
+    }
+}
+
+impl World {
+    /// A world in which nothing has happened.
+    pub fn new(began: Timestamp, chance: Chance, trace: Trace, weather: Weather, machine: StateMachine) -> Arc<Self> {
+        let executor = Executor::new(chance.clone(), trace.clone());
+        Arc::new(Self { began, executor, chance, trace, weather, machine, ledger: MemoryLedger::default(), facts: Mutex::default() })
+    }
+
+    /// What was seen so far.
+    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+        lock(&self.facts)
+    }
+
+    /// What a right clock shows.
+    pub fn now(&self) -> Timestamp {
+        self.at(self.executor.now())
+    }
+
+    /// What a right clock shows so long after the beginning.
+    pub fn at(&self, since: Duration) -> Timestamp {
+        let since = SignedDuration::try_from(since).unwrap_or(SignedDuration::MAX);
+        self.began.saturating_add(since).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A copy of what is known of the function that is at work now.
+    pub fn invocation(&self) -> Option<Invocation> {
+        self.facts().invocations.get(&self.executor.current()?).cloned()
+    }
+
+    /// Changes what is known of the function that is at work now.
+    pub fn in_invocation(&self, change: impl FnOnce(&mut Invocation)) {
+        let Some(current) = self.executor.current() else { return };
+        if let Some(invocation) = self.facts().invocations.get_mut(&current) {
+            change(invocation);
+        }
+    }
+
+    /// A claim that nobody drew before.
+    pub fn draw_claim(&self) -> ClaimId {
+        let claim = {
+            let mut facts = self.facts();
+            facts.claims += 1;
+            ClaimId(format!("claim-{}", facts.claims))
+        };
+        self.in_invocation(|invocation| invocation.claim = Some(claim.clone()));
+        claim
+    }
+
+    /// Whether this goes wrong now, for the function at work.
+    pub fn goes_wrong(&self, fault: Fault) -> bool {
+        let happens = !self.facts().calm && self.chance.happens(self.weather.rate(fault));
+        if happens {
+            self.trouble(fault);
+        }
+        happens
+    }
+
+    /// Whether this goes wrong now, on an execution's way.
+    pub fn goes_wrong_for(&self, execution: Option<usize>, fault: Fault) -> bool {
+        let happens = !self.facts().calm && self.chance.happens(self.weather.rate(fault));
+        if happens {
+            self.trouble_of(execution, fault);
+        }
+        happens
+    }
+
+    /// Whether the function at work dies at the request that it makes now: before it is done, or after.
+    pub fn dies_here(&self) -> Option<bool> {
+        let calm = self.facts().calm;
+        let mut dies = None;
+        self.in_invocation(|invocation| {
+            invocation.requests += 1;
+            dies = invocation.dies_at.filter(|(at, _)| *at == invocation.requests && !calm).map(|(_, after)| after);
+        });
+        dies
+    }
+
+    /// The function at work dies at one of its requests.
+    pub async fn die(&self) {
+        self.trouble(Fault::KilledBetween);
+        self.stop_here().await;
+    }
+
+    /// The task at work ends here.
+    pub async fn stop_here(&self) {
+        if let Some(current) = self.executor.current() {
+            self.executor.kill(current);
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Notes that this went wrong, for the function at work and its execution.
+    pub fn trouble(&self, fault: Fault) {
+        let execution = self.invocation().and_then(|invocation| invocation.execution);
+        self.in_invocation(|invocation| invocation.troubled = true);
+        self.trouble_of(execution, fault);
+    }
+
+    /// Notes that this went wrong on an execution's way.
+    pub fn trouble_of(&self, execution: Option<usize>, fault: Fault) {
+        let mut facts = self.facts();
+        facts.tally.faults.add(format!("{fault:?}"));
+        if let Some(seen) = execution.and_then(|index| facts.executions.get_mut(index)) {
+            seen.troubles += 1;
+        }
+        drop(facts);
+        self.trace.note(self.executor.now(), execution, || format!("FAULT {fault:?}"));
+    }
+
+    /// Notes what happened.
+    pub fn note(&self, execution: Option<usize>, text: impl FnOnce() -> String) {
+        self.trace.note(self.executor.now(), execution, text);
+    }
+
+    /// Says that a promise was not kept. The first one counts.
+    pub fn violated(&self, execution: Option<usize>, text: impl Into<String>) {
+        let text = text.into();
+        self.note(execution, || format!("VIOLATION {text}"));
+        self.facts().violation.get_or_insert(Violation { execution, text });
+    }
+
+    /// Whether to go on.
+    pub fn is_over(&self) -> bool {
+        self.facts().violation.is_some()
+    }
+}
