@@ -21,6 +21,11 @@ use tokio::sync::oneshot;
 
 /// How many instances of each function are warm.
 const INSTANCES: usize = 3;
+const VALIDATE: &str = STEPS[0].state;
+const CHECK: &str = STEPS[1].state;
+const INVOKE: &str = STEPS[2].state;
+const RECORD: &str = STEPS[3].state;
+
 /// The farthest that any clock is off, in seconds.
 pub const FARTHEST_OFF: u32 = 300;
 
@@ -39,10 +44,10 @@ impl Step {
         let (policy, log, edge) = (PolicyCache::new(services.clone()), services.clone(), services.clone());
         let (metrics, counter, model, leases) = (services.clone(), services.clone(), services, Leases::default());
         match name {
-            "ValidateAndSetContext" => Self::Validate(steps::ValidateAndSetContext { policy, log, edge }),
-            "CheckRateLimit" => Self::Check(steps::CheckRateLimit { policy, ledger, counter, edge, leases }),
-            "InvokeModel" => Self::Invoke(steps::InvokeModel { ledger, model, edge, leases }),
-            "RecordMetrics" => Self::Record(steps::RecordMetrics { ledger, metrics, log, edge }),
+            VALIDATE => Self::Validate(steps::ValidateAndSetContext { policy, log, edge }),
+            CHECK => Self::Check(steps::CheckRateLimit { policy, ledger, counter, edge, leases }),
+            INVOKE => Self::Invoke(steps::InvokeModel { ledger, model, edge, leases }),
+            RECORD => Self::Record(steps::RecordMetrics { ledger, metrics, log, edge }),
             _ => Self::Sweep(steps::SweepReservations { ledger, metrics, log, edge, leases }),
         }
     }
@@ -236,6 +241,12 @@ impl Tasks for Calls {
             journal.entered = Some(name);
         }
         let answer = self.attempt(name, input).await;
+        if name == RECORD
+            && answer.is_ok()
+            && let Some(seen) = self.functions.world.facts().executions.get_mut(self.execution)
+        {
+            seen.recorded = true;
+        }
         lock(&self.journal).given.insert(name, answer.clone());
         answer
     }
@@ -255,6 +266,9 @@ impl Calls {
             return Err(failed(world.chance.pick(&errors).copied().unwrap_or("Lambda.ServiceException")));
         }
         let twice = world.goes_wrong_for(execution, Fault::FunctionTwice);
+        if twice && let Some(seen) = world.facts().executions.get_mut(self.execution) {
+            seen.twins |= name == INVOKE;
+        }
         let other = twice.then(|| self.functions.begin(name, execution, input.clone()));
         if twice {
             world.executor.sleep(world.chance.millis(0..=40)).await;

@@ -135,6 +135,10 @@ pub struct Seen {
     pub began: Duration,
     /// Whether it is run once only, and never stopped.
     pub single: bool,
+    /// Whether `InvokeModel` was invoked twice at once.
+    pub twins: bool,
+    /// Whether a run got an answer from `RecordMetrics`.
+    pub recorded: bool,
     /// What went wrong on its way.
     pub troubles: u32,
     /// Its calls, in order.
@@ -153,7 +157,7 @@ impl Seen {
     /// An execution that has just arrived.
     pub fn new(asked: Asked, id: String, began: Duration, single: bool) -> Self {
         let (calls, batches, ends) = (Vec::new(), Vec::new(), Vec::new());
-        Self { asked, id, began, single, troubles: 0, calls, counted: None, batches, answers: BTreeMap::new(), ends }
+        Self { asked, id, began, single, twins: false, recorded: false, troubles: 0, calls, counted: None, batches, answers: BTreeMap::new(), ends }
     }
 }
 
