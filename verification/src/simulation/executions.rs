@@ -4,16 +4,17 @@
 use super::functions::{Calls, Functions, Journal};
 use super::requests::Asked;
 use super::weather::Fault;
-use super::world::{Seen, World};
+use super::world::{Hearing, Seen, World};
 use cost_sentry_asl::{Clock, End, Execution, run};
 use cost_sentry_core::request::Origin;
-use cost_sentry_workflow::steps::SWEEP;
+use cost_sentry_workflow::steps::{STEPS, SWEEP};
 use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Step Functions' clock is right.
 struct StateMachineClock(Arc<World>);
@@ -38,30 +39,39 @@ enum Fortune {
     Plain,
     /// A second run begins so much later.
     Twice(Duration),
-    /// It is stopped after so long, and driven again after so much longer.
-    Redriven(Duration, Duration),
+    /// It is stopped, and driven again after so much longer.
+    Redriven(Stop, Duration),
+}
+
+/// When an execution is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// So long after its beginning.
+    After(Duration),
+    /// So long after it entered a state.
+    In(&'static str, Duration),
 }
 
 /// Lets one execution arrive at its time, and sees it through.
 pub async fn execution(world: Arc<World>, functions: Arc<Functions>, arrives: Duration, asked: Asked) {
     world.executor.sleep(arrives).await;
-    let fortune = fortune(&world);
+    let unlucky = world.chance.one_in(20);
+    let fortune = fortune(&world, unlucky);
     let began = world.executor.now();
-    let (index, id) = arrive(&world, &asked, fortune, began);
+    let deaf = matches!(fortune, Fortune::Redriven(Stop::In("RecordMetrics", _), _));
+    let hearing = if deaf { Hearing::UntilItsCall } else { Hearing::Good };
+    let (index, id) = arrive(&world, Seen { unlucky, hearing, ..Seen::new(asked.clone(), began, fortune == Fortune::Plain) });
     let document = asked.document();
-    let one = Run { world: Arc::clone(&world), functions, index, id, began, document, journal: Arc::default() };
+    let stop = match fortune {
+        Fortune::Redriven(Stop::In(state, _), _) => Some((state, Arc::new(Notify::new()))),
+        _ => None,
+    };
+    let one = Run { world: Arc::clone(&world), functions, index, id, began, document, journal: Arc::default(), stop };
     match fortune {
         Fortune::Plain => one.to_its_end(0).await,
         Fortune::Twice(later) => {
             world.trouble_of(Some(index), Fault::ExecutionTwice);
-            let other = Run {
-                journal: Arc::default(),
-                world: Arc::clone(&world),
-                functions: Arc::clone(&one.functions),
-                id: one.id.clone(),
-                document: one.document.clone(),
-                ..one
-            };
+            let other = Run { journal: Arc::default(), ..one.clone() };
             let executor = world.executor.clone();
             let (_, second) = world.executor.spawn(async move {
                 executor.sleep(later).await;
@@ -70,30 +80,36 @@ pub async fn execution(world: Arc<World>, functions: Arc<Functions>, arrives: Du
             one.to_its_end(0).await;
             let _ = second.await;
         }
-        Fortune::Redriven(after, later) => {
+        Fortune::Redriven(stop, later) => {
             let days = later > Duration::from_secs(7_200);
             world.trouble_of(Some(index), if days { Fault::RedrivenDaysLater } else { Fault::Redriven });
             let stopped = tokio::select! {
                 biased;
                 () = one.to_its_end(0) => false,
-                () = world.executor.sleep(after) => true,
+                () = one.stopped(stop) => true,
             };
             if stopped {
                 world.note(Some(index), || "the execution is stopped".to_owned());
                 world.facts().busy -= 1;
                 world.executor.sleep(later).await;
+                if let Some(seen) = world.facts().executions.get_mut(index) {
+                    seen.hearing = Hearing::Good;
+                }
                 let journal = super::executor::lock(&one.journal).redriven();
-                let again = Run { journal: Arc::new(Mutex::new(journal)), ..one };
+                let again = Run { journal: Arc::new(Mutex::new(journal)), stop: None, ..one };
                 again.to_its_end(1).await;
             }
         }
     }
 }
 
-fn fortune(world: &World) -> Fortune {
+fn fortune(world: &World, unlucky: bool) -> Fortune {
     let chance = &world.chance;
-    let happens = |fault| chance.happens(world.weather.rate(fault));
-    let stopped = || chance.millis(1..=if chance.one_in(3) { 250_000 } else { 12_000 });
+    let happens = |fault| chance.happens(world.weather.rate(fault) * if unlucky { 10 } else { 1 });
+    let stopped = || match chance.pick(&STEPS) {
+        Some(step) if chance.one_in(2) => Stop::In(step.state, chance.millis(0..=60)),
+        _ => Stop::After(chance.millis(1..=if chance.one_in(3) { 250_000 } else { 12_000 })),
+    };
     if happens(Fault::ExecutionTwice) {
         Fortune::Twice(if chance.one_in(2) { chance.millis(0..=50) } else { chance.millis(0..=290_000) })
     } else if happens(Fault::Redriven) {
@@ -106,21 +122,23 @@ fn fortune(world: &World) -> Fortune {
     }
 }
 
-fn arrive(world: &World, asked: &Asked, fortune: Fortune, began: Duration) -> (usize, String) {
+fn arrive(world: &World, seen: Seen) -> (usize, String) {
     let mut facts = world.facts();
     let index = facts.executions.len();
     let id = format!("arn:aws:states:us-east-1:000000000000:execution:cost-sentry:{index}");
     let pinned = BTreeMap::new();
-    let origin = Origin { execution_id: &id, started_at: world.at(began), pinned: &pinned };
+    let origin = Origin { execution_id: &id, started_at: world.at(seen.began), pinned: &pinned };
     facts.by_request.insert(origin.request_id(), index);
     facts.tally.executions += 1;
-    facts.executions.push(Seen::new(asked.clone(), id.clone(), began, fortune == Fortune::Plain));
+    let text = format!("arrives: {:?}", seen.asked);
+    facts.executions.push(seen);
     drop(facts);
-    world.note(Some(index), || format!("arrives: {asked:?}"));
+    world.note(Some(index), || text);
     (index, id)
 }
 
 /// One run of an execution.
+#[derive(Clone)]
 struct Run {
     world: Arc<World>,
     functions: Arc<Functions>,
@@ -129,9 +147,23 @@ struct Run {
     began: Duration,
     document: Value,
     journal: Arc<Mutex<Journal>>,
+    /// The state at which it is stopped, and who waits for that.
+    stop: Option<(&'static str, Arc<Notify>)>,
 }
 
 impl Run {
+    /// Waits until it is time to stop.
+    async fn stopped(&self, stop: Stop) {
+        match (stop, &self.stop) {
+            (Stop::After(after), _) => self.world.executor.sleep(after).await,
+            (Stop::In(_, after), Some((_, told))) => {
+                told.notified().await;
+                self.world.executor.sleep(after).await;
+            }
+            (Stop::In(..), None) => std::future::pending().await,
+        }
+    }
+
     async fn to_its_end(&self, redrives: u64) {
         let world = &self.world;
         let execution = Execution {
@@ -143,7 +175,8 @@ impl Run {
             role_arn: "arn:aws:iam::000000000000:role/cost-sentry".to_owned(),
             redrive_count: redrives,
         };
-        let calls = Calls { functions: Arc::clone(&self.functions), execution: self.index, journal: Arc::clone(&self.journal) };
+        let journal = Arc::clone(&self.journal);
+        let calls = Calls { functions: Arc::clone(&self.functions), execution: self.index, journal, stop: self.stop.clone() };
         let clock = StateMachineClock(Arc::clone(world));
         {
             let mut facts = world.facts();

@@ -17,7 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// How many instances of each function are warm.
 const INSTANCES: usize = 3;
@@ -119,7 +119,7 @@ impl Functions {
         let (own, running) = (Arc::clone(self), Arc::clone(&instance));
         let (id, served) = world.executor.spawn(async move { own.serve(name, &running, input).await });
         let is_off = instance.skew.abs() > SignedDuration::from_secs(2);
-        let between = world.chance.happens(world.weather.rate(Fault::KilledBetween));
+        let between = world.happens(execution, Fault::KilledBetween);
         let dies_at = between.then(|| (u32::try_from(world.chance.number(1..=6)).unwrap_or(1), world.chance.one_in(2)));
         let began = world.executor.now();
         let (skew, troubled) = (instance.skew, is_off);
@@ -200,6 +200,8 @@ pub struct Calls {
     pub execution: usize,
     /// What states gave, for a later run that begins where this one was stopped.
     pub journal: Arc<Mutex<Journal>>,
+    /// Told when the state is entered at which the run is stopped.
+    pub stop: Option<(&'static str, Arc<Notify>)>,
 }
 
 /// What the states of an execution gave.
@@ -232,6 +234,11 @@ impl Tasks for Calls {
             return Err(failed("Lambda.ResourceNotFoundException"));
         };
         let name = step.state;
+        if let Some((at, told)) = &self.stop
+            && *at == name
+        {
+            told.notify_one();
+        }
         {
             let mut journal = lock(&self.journal);
             let again = journal.entered.is_none_or(|entered| entered != name);
@@ -278,7 +285,11 @@ impl Calls {
             Some(other) if world.chance.one_in(2) => other,
             _ => one,
         };
-        counts.await.unwrap_or_else(|_| Err(failed("Lambda.Unknown")))
+        let answer = counts.await.unwrap_or_else(|_| Err(failed("Lambda.Unknown")));
+        if world.goes_wrong_for(execution, Fault::AnswerLate) {
+            world.executor.sleep(world.chance.seconds(1..=if world.chance.one_in(2) { 20 } else { 250 })).await;
+        }
+        answer
     }
 }
 

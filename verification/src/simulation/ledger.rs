@@ -2,7 +2,7 @@
 
 use super::books;
 use super::weather::{Fault, within};
-use super::world::World;
+use super::world::{Hearing, World};
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use cost_sentry_workflow::time_outs;
@@ -57,10 +57,11 @@ impl SimulatedLedger {
         if dies == Some(false) {
             world.die().await;
         }
+        world.stall().await;
         let executor = &world.executor;
         executor.sleep(world.chance.millis(1..=15)).await;
-        if !world.facts().calm && within(&world.weather.outages, executor.now()) {
-            world.trouble(Fault::LedgerOutage);
+        if let Some(fault) = self.nobody_answers() {
+            world.trouble(fault);
             executor.sleep(world.chance.millis(1..=4_000)).await;
             return Err(unavailable());
         }
@@ -93,6 +94,18 @@ impl SimulatedLedger {
         let slow = if fault == Some(Fault::LedgerSlow) { 1_000..=3_900 } else { 0..=10 };
         executor.sleep(world.chance.millis(slow)).await;
         answer
+    }
+
+    /// Whether the ledger answers nobody now, or not this execution.
+    fn nobody_answers(&self) -> Option<Fault> {
+        let world = &self.0;
+        let execution = world.invocation().and_then(|invocation| invocation.execution);
+        let facts = world.facts();
+        let deaf = execution.and_then(|index| facts.executions.get(index)).is_some_and(|seen| seen.hearing == Hearing::None);
+        if deaf {
+            return Some(Fault::LedgerDeaf);
+        }
+        (!facts.calm && within(&world.weather.outages, world.executor.now())).then_some(Fault::LedgerOutage)
     }
 
     /// Does a request after its client has given up: soon, or after most of a minute.

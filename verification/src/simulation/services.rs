@@ -2,7 +2,7 @@
 
 use super::ledger::NoAnswer;
 use super::weather::{Fault, within};
-use super::world::{CallSeen, Fate, World};
+use super::world::{CallSeen, Fate, Hearing, World};
 use cost_sentry_core::price::Usage;
 use cost_sentry_core::quantity::Tokens;
 use cost_sentry_core::request::Prompt;
@@ -196,9 +196,12 @@ impl Services {
         let claim = self.0.invocation().and_then(|invocation| invocation.claim);
         self.0.note(execution, || format!("call ended: {fate:?}"));
         let mut facts = self.0.facts();
-        let seen = execution.and_then(|index| facts.executions.get_mut(index));
-        if let Some(call) = seen.and_then(|seen| seen.calls.iter_mut().find(|call| call.claim == claim)) {
+        let Some(seen) = execution.and_then(|index| facts.executions.get_mut(index)) else { return };
+        if let Some(call) = seen.calls.iter_mut().find(|call| call.claim == claim) {
             call.fate = fate;
+        }
+        if seen.hearing == Hearing::UntilItsCall {
+            seen.hearing = Hearing::None;
         }
     }
 

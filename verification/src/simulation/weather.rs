@@ -20,6 +20,8 @@ pub enum Fault {
     LedgerSlow,
     /// The ledger answers nobody for a while.
     LedgerOutage,
+    /// The ledger hears nothing of an execution from the end of its call until it is driven again.
+    LedgerDeaf,
     /// The policy cannot be read.
     PolicyUnavailable,
     /// The metrics are not taken.
@@ -38,6 +40,10 @@ pub enum Fault {
     KilledAfter,
     /// The function runs twice at once on one input, and one of the answers counts.
     FunctionTwice,
+    /// The function hangs at one of its requests, for a second or for minutes.
+    FunctionStalled,
+    /// The function's answer comes late: after the task's time-out, at times.
+    AnswerLate,
     /// The function runs longer than it may, and is killed for it.
     FunctionTimedOut,
     /// The execution is run twice: the same id, at once or soon after.
@@ -88,7 +94,7 @@ pub struct Weather {
 }
 
 /// The faults that are drawn at each occasion, and how often in fair weather with a breeze.
-const BREEZE: [(Fault, u32); 20] = [
+const BREEZE: [(Fault, u32); 22] = [
     (Fault::LedgerLostBefore, 2_000),
     (Fault::LedgerLostAfter, 3_000),
     (Fault::LedgerLate, 1_500),
@@ -104,11 +110,13 @@ const BREEZE: [(Fault, u32); 20] = [
     (Fault::KilledBetween, 4_000),
     (Fault::KilledAfter, 2_000),
     (Fault::FunctionTwice, 4_000),
+    (Fault::FunctionStalled, 1_500),
+    (Fault::AnswerLate, 1_500),
     (Fault::ExecutionTwice, 10_000),
     (Fault::Redriven, 8_000),
     (Fault::RedrivenDaysLater, 2_000),
-    (Fault::ClockOff, 100_000),
-    (Fault::ClockFarOff, 20_000),
+    (Fault::ClockOff, 60_000),
+    (Fault::ClockFarOff, 10_000),
 ];
 
 impl Weather {

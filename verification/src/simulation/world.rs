@@ -125,16 +125,32 @@ pub enum Fate {
     Answered(Option<Usage>, String),
 }
 
+/// Whether the ledger hears an execution's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hearing {
+    /// It does.
+    Good,
+    /// It will not, once the execution's call has ended.
+    UntilItsCall,
+    /// It does not.
+    None,
+}
+
+/// How much more goes wrong for the unlucky.
+const UNLUCKY: u32 = 20;
+
 /// What was seen of one execution, all its runs together.
 pub struct Seen {
     /// What was asked.
     pub asked: Asked,
-    /// The execution's ARN.
-    pub id: String,
     /// Its start, since the world's beginning.
     pub began: Duration,
     /// Whether it is run once only, and never stopped.
     pub single: bool,
+    /// Whether one thing after another goes wrong for it.
+    pub unlucky: bool,
+    /// Whether the ledger hears nothing of it.
+    pub hearing: Hearing,
     /// Whether `InvokeModel` was invoked twice at once.
     pub twins: bool,
     /// Whether a run got an answer from `RecordMetrics`.
@@ -155,9 +171,23 @@ pub struct Seen {
 
 impl Seen {
     /// An execution that has just arrived.
-    pub fn new(asked: Asked, id: String, began: Duration, single: bool) -> Self {
+    pub fn new(asked: Asked, began: Duration, single: bool) -> Self {
         let (calls, batches, ends) = (Vec::new(), Vec::new(), Vec::new());
-        Self { asked, id, began, single, twins: false, recorded: false, troubles: 0, calls, counted: None, batches, answers: BTreeMap::new(), ends }
+        Self {
+            asked,
+            began,
+            single,
+            unlucky: false,
+            hearing: Hearing::Good,
+            twins: false,
+            recorded: false,
+            troubles: 0,
+            calls,
+            counted: None,
+            batches,
+            answers: BTreeMap::new(),
+            ends,
+        }
     }
 }
 
@@ -210,7 +240,8 @@ impl World {
 
     /// Whether this goes wrong now, for the function at work.
     pub fn goes_wrong(&self, fault: Fault) -> bool {
-        let happens = !self.facts().calm && self.chance.happens(self.weather.rate(fault));
+        let execution = self.invocation().and_then(|invocation| invocation.execution);
+        let happens = self.happens(execution, fault);
         if happens {
             self.trouble(fault);
         }
@@ -219,11 +250,22 @@ impl World {
 
     /// Whether this goes wrong now, on an execution's way.
     pub fn goes_wrong_for(&self, execution: Option<usize>, fault: Fault) -> bool {
-        let happens = !self.facts().calm && self.chance.happens(self.weather.rate(fault));
+        let happens = self.happens(execution, fault);
         if happens {
             self.trouble_of(execution, fault);
         }
         happens
+    }
+
+    /// Whether chance wants this to go wrong. For some executions one thing after another does.
+    pub fn happens(&self, execution: Option<usize>, fault: Fault) -> bool {
+        let facts = self.facts();
+        let rate = self.weather.rate(fault);
+        let unlucky = execution.and_then(|index| facts.executions.get(index)).is_some_and(|seen| seen.unlucky);
+        let rate = if unlucky { rate.saturating_mul(UNLUCKY).min(250_000) } else { rate };
+        let calm = facts.calm;
+        drop(facts);
+        !calm && self.chance.happens(rate)
     }
 
     /// Whether the function at work dies at the request that it makes now: before it is done, or after.
@@ -235,6 +277,14 @@ impl World {
             dies = invocation.dies_at.filter(|(at, _)| *at == invocation.requests && !calm).map(|(_, after)| after);
         });
         dies
+    }
+
+    /// The function at work hangs at the request that it makes now, if chance says so.
+    pub async fn stall(&self) {
+        if self.goes_wrong(Fault::FunctionStalled) {
+            let most = if self.chance.one_in(2) { 10 } else { 250 };
+            self.executor.sleep(self.chance.seconds(1..=most)).await;
+        }
     }
 
     /// The function at work dies at one of its requests.
