@@ -114,3 +114,7 @@ fn never_read(failure: &Failure, now: Timestamp) -> (Document, Record) {
     let context = Context { started_at: now, deadline: now, durations_ms: BTreeMap::new() };
     (document, Record { decision: Decision::Undecided, context, reservation: None, model_name: None, pending: None })
 }
+
+#[cfg(test)]
+#[path = "record_metrics_tests.rs"]
+mod tests;
