@@ -8,13 +8,17 @@
 //! Invariant: a world's seed decides everything in it, so that a failure can be looked at again. No map is iterated whose order is not
 //! that of its keys, no clock is read but the world's, nothing is drawn but from its chance, and each world has one thread.
 
+pub mod bedrock;
 pub mod books;
+pub mod calls;
 pub mod campaign;
 pub mod chance;
 pub mod ends;
 pub mod executions;
 pub mod executor;
+pub mod facts;
 pub mod functions;
+pub mod holds;
 pub mod ledger;
 pub mod metrics;
 pub mod policy;
@@ -28,3 +32,4 @@ mod tests;
 pub mod trace;
 pub mod weather;
 pub mod world;
+pub mod writes;

@@ -133,6 +133,8 @@ fn print(tally: &Tally, seconds: f64, arguments: &Arguments) {
     let tables = [("ends", &tally.ends), ("faults", &tally.faults), ("transitions", &tally.transitions), ("final states", &tally.states)];
     for (title, Counts(counts)) in tables {
         println!("\n{title}");
-        counts.iter().for_each(|(name, count)| println!("  {count:>9}  {name}"));
+        for (name, count) in counts {
+            println!("  {count:>9}  {name}");
+        }
     }
 }

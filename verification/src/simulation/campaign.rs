@@ -87,7 +87,7 @@ impl Campaign {
                     Ok(outcome) if outcome.violation.is_none() => lock(&total).merge(&outcome.tally),
                     outcome => {
                         stop.store(true, Ordering::Relaxed);
-                        let failure = self.explain(&machine, seed, outcome, so_far);
+                        let failure = self.explain(&machine, seed, &outcome, so_far);
                         lock(&failed).get_or_insert(Box::new(failure));
                     }
                 }
@@ -103,23 +103,22 @@ impl Campaign {
     }
 
     /// Runs a failed world again, with its lines.
-    fn explain(&self, machine: &StateMachine, seed: u64, first: Result<Outcome, String>, executions: u64) -> Failure {
+    fn explain(&self, machine: &StateMachine, seed: u64, first: &Result<Outcome, String>, executions: u64) -> Failure {
         let violation = first.as_ref().ok().and_then(|outcome| outcome.violation.clone());
-        let text = match (&first, &violation) {
+        let text = match (first, &violation) {
             (Err(panic), _) => panic.clone(),
             (_, Some(violation)) => violation.text.clone(),
             (Ok(_), None) => String::new(),
         };
         let again = world(machine, seed, self.faults, true);
-        let replayed = match (&first, &again) {
+        let replayed = match (first, &again) {
             (Ok(first), Ok(again)) => first.hash == again.hash,
             (Err(first), Err(again)) => first == again,
             _ => false,
         };
         let execution = violation.and_then(|violation| violation.execution);
         let all = again.map(|outcome| outcome.lines).unwrap_or_default();
-        let own: Vec<String> =
-            all.iter().filter(|line| execution.is_none() || line.execution == execution).map(|line| shown(line)).collect();
+        let own: Vec<String> = all.iter().filter(|line| execution.is_none() || line.execution == execution).map(shown).collect();
         let lines = own.iter().skip(own.len().saturating_sub(LINES)).cloned().collect();
         Failure { lines, replayed, executions, ..self.failure(seed, &text) }
     }

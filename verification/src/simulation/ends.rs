@@ -2,9 +2,10 @@
 
 use super::books::actual;
 use super::executions::document;
+use super::facts::{Facts, Fate, Seen};
 use super::metrics::{same, sum};
 use super::policy::PolicyDrawn;
-use super::world::{Facts, Fate, Seen, World};
+use super::world::World;
 use cost_sentry_asl::End;
 use cost_sentry_core::budget::Unit;
 use cost_sentry_core::quantity::NanoUsd;
@@ -144,9 +145,9 @@ fn smooth(facts: &Facts, seen: &Seen, stored: Option<&Reservation>, end: &End) -
         (Some(State::Settled), Some(Fate::Answered(Some(_), _))) | (Some(State::Uncertain), Some(Fate::Answered(None, _))) => {
             "InvocationSucceeded"
         }
-        (Some(State::Uncertain), Some(Fate::Unknown)) => "InvocationFailed: Model",
+        // A call that failed late may not be tried again.
         (Some(State::Released), Some(Fate::NotProcessed)) if name == "InvocationFailed: DeadlineExceeded" => "InvocationFailed",
-        (Some(State::Released), Some(Fate::NotProcessed)) => "InvocationFailed: Model",
+        (Some(State::Uncertain), Some(Fate::Unknown)) | (Some(State::Released), Some(Fate::NotProcessed)) => "InvocationFailed: Model",
         (state, _) => return Err(format!("nothing went wrong, and the calls {calls:?} left the reservation {state:?}: {name}")),
     };
     if !name.starts_with(expected) {

@@ -1,10 +1,12 @@
 //! Clients and Step Functions: executions arrive, some are run twice, some are stopped midway and driven again; the sweep runs beside
 //! them on its schedule.
 
-use super::functions::{Calls, Functions, Journal};
+use super::calls::{Calls, Journal};
+use super::facts::{Hearing, Seen};
+use super::functions::Functions;
 use super::requests::Asked;
 use super::weather::Fault;
-use super::world::{Hearing, Seen, World};
+use super::world::World;
 use cost_sentry_asl::{Clock, End, Execution, run};
 use cost_sentry_core::request::Origin;
 use cost_sentry_workflow::steps::{STEPS, SWEEP};
@@ -81,7 +83,7 @@ pub async fn execution(world: Arc<World>, functions: Arc<Functions>, arrives: Du
             let _ = second.await;
         }
         Fortune::Redriven(stop, later) => {
-            let days = later > Duration::from_secs(7_200);
+            let days = later > Duration::from_hours(2);
             world.trouble_of(Some(index), if days { Fault::RedrivenDaysLater } else { Fault::Redriven });
             let stopped = tokio::select! {
                 biased;

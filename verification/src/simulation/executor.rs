@@ -215,19 +215,19 @@ mod tests {
     /// What ten tasks of three waits each make of one seed.
     fn order(seed: u64) -> Vec<u64> {
         let executor = Executor::new(Chance::new(seed), Trace::default());
-        let seen: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let went: Arc<Mutex<Vec<u64>>> = Arc::default();
         for task in 0..10 {
-            let (seen, own) = (Arc::clone(&seen), executor.clone());
+            let (went, own) = (Arc::clone(&went), executor.clone());
             drop(executor.spawn(async move {
                 for _ in 0..3 {
                     own.sleep(Duration::from_secs(1)).await;
-                    lock(&seen).push(task);
+                    lock(&went).push(task);
                 }
             }));
         }
         executor.run(|| false);
         assert_eq!(executor.now(), Duration::from_secs(3));
-        std::mem::take(&mut *lock(&seen))
+        std::mem::take(&mut *lock(&went))
     }
 
     #[test]

@@ -3,11 +3,12 @@
 
 use super::chance::Chance;
 use super::executor::{TaskId, lock};
+use super::facts::Invocation;
 use super::ledger::SimulatedLedger;
 use super::services::Services;
 use super::weather::Fault;
-use super::world::{Invocation, World};
-use cost_sentry_asl::{TaskError, Tasks};
+use super::world::World;
+use cost_sentry_asl::TaskError;
 use cost_sentry_workflow::error::Thrown;
 use cost_sentry_workflow::policy_cache::PolicyCache;
 use cost_sentry_workflow::steps::{self, STEPS};
@@ -17,14 +18,16 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// How many instances of each function are warm.
 const INSTANCES: usize = 3;
 const VALIDATE: &str = STEPS[0].state;
 const CHECK: &str = STEPS[1].state;
-const INVOKE: &str = STEPS[2].state;
-const RECORD: &str = STEPS[3].state;
+/// The state that sends the call.
+pub const INVOKE: &str = STEPS[2].state;
+/// The state that records it.
+pub const RECORD: &str = STEPS[3].state;
 
 /// The farthest that any clock is off, in seconds.
 pub const FARTHEST_OFF: u32 = 300;
@@ -71,7 +74,8 @@ struct Instance {
 
 /// All functions of a world.
 pub struct Functions {
-    world: Arc<World>,
+    /// In which they run.
+    pub world: Arc<World>,
     warm: Mutex<BTreeMap<&'static str, Vec<Arc<Instance>>>>,
 }
 
@@ -81,7 +85,8 @@ fn time_out(name: &str) -> Duration {
     Duration::from_secs(u64::from(step.map_or(time_outs::SWEEP, |step| step.time_outs.function)))
 }
 
-fn failed(error: &str) -> TaskError {
+/// A failure that Lambda reports by itself.
+pub fn failed(error: &str) -> TaskError {
     TaskError { error: error.to_owned(), cause: String::new() }
 }
 
@@ -191,107 +196,6 @@ impl Functions {
 
 /// What Step Functions gets of an invocation.
 pub type Answered = oneshot::Receiver<Result<Value, TaskError>>;
-
-/// The functions as one run of an execution calls them.
-pub struct Calls {
-    /// All functions.
-    pub functions: Arc<Functions>,
-    /// Whose run.
-    pub execution: usize,
-    /// What states gave, for a later run that begins where this one was stopped.
-    pub journal: Arc<Mutex<Journal>>,
-    /// Told when the state is entered at which the run is stopped.
-    pub stop: Option<(&'static str, Arc<Notify>)>,
-}
-
-/// What the states of an execution gave.
-#[derive(Debug, Default)]
-pub struct Journal {
-    given: BTreeMap<&'static str, Result<Value, TaskError>>,
-    /// The state that was entered last in this run.
-    entered: Option<&'static str>,
-}
-
-impl Journal {
-    /// The journal that a redrive goes by: what was finished is not done again.
-    #[must_use]
-    pub fn redriven(&self) -> Self {
-        let mut given = self.given.clone();
-        // A failed attempt that would have been retried is no end of its state.
-        if let Some(entered) = self.entered
-            && given.get(entered).is_some_and(Result::is_err)
-        {
-            given.remove(entered);
-        }
-        Self { given, entered: None }
-    }
-}
-
-impl Tasks for Calls {
-    async fn invoke(&self, resource: &str, input: Value) -> Result<Value, TaskError> {
-        let binary = resource.rsplit(':').next().unwrap_or_default();
-        let Some(step) = STEPS.iter().find(|step| step.binary() == binary) else {
-            return Err(failed("Lambda.ResourceNotFoundException"));
-        };
-        let name = step.state;
-        if let Some((at, told)) = &self.stop
-            && *at == name
-        {
-            told.notify_one();
-        }
-        {
-            let mut journal = lock(&self.journal);
-            let again = journal.entered.is_none_or(|entered| entered != name);
-            if let Some(given) = journal.given.get(name).filter(|_| again).cloned() {
-                return given;
-            }
-            journal.entered = Some(name);
-        }
-        let answer = self.attempt(name, input).await;
-        if name == RECORD
-            && answer.is_ok()
-            && let Some(seen) = self.functions.world.facts().executions.get_mut(self.execution)
-        {
-            seen.recorded = true;
-        }
-        lock(&self.journal).given.insert(name, answer.clone());
-        answer
-    }
-}
-
-impl Calls {
-    async fn attempt(&self, name: &'static str, input: Value) -> Result<Value, TaskError> {
-        let world = &self.functions.world;
-        let execution = Some(self.execution);
-        let starts = if world.chance.one_in(30) { 200..=1_500 } else { 1..=20 };
-        world.executor.sleep(world.chance.millis(starts)).await;
-        if world.goes_wrong_for(execution, Fault::FunctionThrottled) {
-            return Err(failed("Lambda.TooManyRequestsException"));
-        }
-        if world.goes_wrong_for(execution, Fault::FunctionNotRun) {
-            let errors = ["Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"];
-            return Err(failed(world.chance.pick(&errors).copied().unwrap_or("Lambda.ServiceException")));
-        }
-        let twice = world.goes_wrong_for(execution, Fault::FunctionTwice);
-        if twice && let Some(seen) = world.facts().executions.get_mut(self.execution) {
-            seen.twins |= name == INVOKE;
-        }
-        let other = twice.then(|| self.functions.begin(name, execution, input.clone()));
-        if twice {
-            world.executor.sleep(world.chance.millis(0..=40)).await;
-        }
-        let one = self.functions.begin(name, execution, input);
-        let counts = match other {
-            Some(other) if world.chance.one_in(2) => other,
-            _ => one,
-        };
-        let answer = counts.await.unwrap_or_else(|_| Err(failed("Lambda.Unknown")));
-        if world.goes_wrong_for(execution, Fault::AnswerLate) {
-            world.executor.sleep(world.chance.seconds(1..=if world.chance.one_in(2) { 20 } else { 250 })).await;
-        }
-        answer
-    }
-}
 
 /// How far a new instance's clock is ahead.
 fn skew(world: &World) -> SignedDuration {

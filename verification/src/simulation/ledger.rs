@@ -1,8 +1,9 @@
 //! The ledger's port: the shipped memory ledger behind a network that loses, delays and repeats, with a witness at its side.
 
-use super::books;
+use super::facts::Hearing;
 use super::weather::{Fault, within};
-use super::world::{Hearing, World};
+use super::world::World;
+use super::{books, writes};
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use cost_sentry_workflow::time_outs;
@@ -30,7 +31,7 @@ enum Request {
 enum Answer {
     Figures(Vec<CounterFigures>),
     Created(Created),
-    Found(Option<Reservation>),
+    Found(Option<Box<Reservation>>),
     Written(Written),
     LeasesPast(Vec<Reservation>),
     ShadowCounted,
@@ -132,7 +133,7 @@ impl SimulatedLedger {
         let answer = match request {
             Request::Figures(charges) => ledger.figures(charges).await.map(Answer::Figures),
             Request::Create(reservation) => ledger.create(reservation).await.map(Answer::Created),
-            Request::Find(id) => ledger.find(id).await.map(Answer::Found),
+            Request::Find(id) => ledger.find(id).await.map(|found| Answer::Found(found.map(Box::new))),
             Request::Write(version, step) => ledger.write(*version, step).await.map(Answer::Written),
             Request::LeasesPast(before, most) => ledger.leases_past(*before, *most).await.map(Answer::LeasesPast),
             Request::CountShadow(deltas) => {
@@ -169,8 +170,8 @@ impl SimulatedLedger {
         let found = {
             let mut facts = world.facts();
             match version {
-                None => books::created(world, &mut facts, &by, next),
-                Some(version) => books::written(world, &mut facts, &by, version, next),
+                None => writes::created(world, &mut facts, &by, next),
+                Some(version) => writes::written(world, &mut facts, &by, version, next),
             }
         };
         if let Err(text) = found {
@@ -210,7 +211,7 @@ impl Ledger for SimulatedLedger {
 
     async fn find(&self, request_id: &str) -> Result<Option<Reservation>, LedgerError> {
         match self.send(Request::Find(request_id.to_owned())).await? {
-            Answer::Found(found) => Ok(found),
+            Answer::Found(found) => Ok(found.map(|found| *found)),
             _ => Err(mixed_up()),
         }
     }

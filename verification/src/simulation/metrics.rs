@@ -1,6 +1,7 @@
 //! Metrics that were taken, held to what they promise.
 
-use super::world::{Invocation, World};
+use super::facts::Invocation;
+use super::world::World;
 use cost_sentry_workflow::metrics::{
     DUPLICATE_EXECUTIONS, Point, RATE_LIMIT_APPROVED, RATE_LIMIT_DENIED, SENTRY_ERRORS, SWEPT_LEASES, TOTAL_REQUESTS,
 };
@@ -30,7 +31,8 @@ pub fn taken(world: &World, by: &Invocation, points: &[Point]) {
     let [total, approved, denied, errors] =
         [TOTAL_REQUESTS, RATE_LIMIT_APPROVED, RATE_LIMIT_DENIED, SENTRY_ERRORS].map(|name| sum(points, name));
     let duplicate = points.len() == 1 && same(sum(points, DUPLICATE_EXECUTIONS), 1.0);
-    if !duplicate && !(same(total, 1.0) && same(total, approved + denied + errors)) {
+    let adds_up = same(total, 1.0) && same(total, approved + denied + errors);
+    if !duplicate && !adds_up {
         world.violated(Some(execution), format!("TotalRequests {total} is not {approved} + {denied} + {errors}"));
     }
     if let Some(seen) = world.facts().executions.get_mut(execution) {

@@ -171,19 +171,20 @@ impl BudgetDrawn {
             let amount = if *unit == "usd" { json!(decimal(*amount, 9)) } else { json!(amount) };
             ((*unit).to_owned(), amount)
         });
-        let mut document = self.window.clone();
-        document["name"] = json!(self.name);
-        document["limit"] = Value::Object(limits.collect());
+        let mut document = self.window.as_object().cloned().unwrap_or_default();
+        let mut say = |name: &str, value: Value| document.insert(name.to_owned(), value);
+        say("name", json!(self.name));
+        say("limit", Value::Object(limits.collect()));
         if let Some((key, value)) = &self.matching {
-            document["match"] = json!({ *key: value });
+            say("match", json!({ *key: value }));
         }
         if let Some(key) = self.per {
-            document["per"] = json!([key]);
+            say("per", json!([key]));
         }
         if self.shadow {
-            document["mode"] = json!("shadow");
+            say("mode", json!("shadow"));
         }
-        document
+        Value::Object(document)
     }
 
     /// Whether a request falls on the budget at that time.

@@ -14,6 +14,11 @@ impl Counts {
         *self.0.entry(name.into()).or_default() += 1;
     }
 
+    /// How often this came up.
+    pub fn of(&self, name: &str) -> u64 {
+        self.0.get(name).copied().unwrap_or(0)
+    }
+
     fn merge(&mut self, other: &Self) {
         for (name, count) in &other.0 {
             *self.0.entry(name.clone()).or_default() += count;
@@ -37,7 +42,7 @@ pub struct Tally {
     pub ledger_requests: u64,
     /// Calls of a model.
     pub calls: u64,
-    /// Window edges that fell into a time with requests under way, over all counters.
+    /// Counters at the end, one per budget, scope and window that came up.
     pub counters: u64,
     /// Seconds of virtual time.
     pub virtual_seconds: u64,
