@@ -138,3 +138,22 @@ fn print(tally: &Tally, seconds: f64, arguments: &Arguments) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_documents_is_understood() {
+        let document = include_str!("../../../docs/verification.md");
+        let commands: Vec<&str> = document.lines().filter_map(|line| line.split_once("--bin simulate -- ")).map(|(_, rest)| rest).collect();
+        assert!(!commands.is_empty());
+        for command in commands {
+            let words = std::iter::once("simulate").chain(command.split_whitespace());
+            if let Err(error) = Arguments::try_parse_from(words) {
+                // Help comes as an error.
+                assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp, "{command}: {error}");
+            }
+        }
+    }
+}

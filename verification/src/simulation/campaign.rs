@@ -8,7 +8,7 @@ use super::weather::Faults;
 use cost_sentry_asl::StateMachine;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// How many of the last lines of an execution a failure shows.
 const LINES: usize = 80;
@@ -52,7 +52,7 @@ impl std::fmt::Display for Failure {
         if !self.replayed {
             writeln!(f, "the second run was NOT the same as the first: something beside the seed decides")?;
         }
-        writeln!(f, "found after about {} executions; to see it again, whole:", self.executions)?;
+        writeln!(f, "found within {} executions; to see it again, whole:", self.executions)?;
         write!(f, "  {}", replay_command(self.world_seed, self.faults))
     }
 }
@@ -71,23 +71,38 @@ pub fn world(machine: &StateMachine, seed: u64, faults: Faults, recording: bool)
 }
 
 impl Campaign {
-    /// Runs worlds until there were enough executions, or one failed. `progress` is told the executions so far, now and then.
+    /// The seeds of the worlds that have enough executions together, and how many each has.
+    fn worlds(&self) -> Vec<(u64, u64)> {
+        let mut left = self.executions;
+        let mut worlds = Vec::new();
+        for number in 0.. {
+            if left == 0 {
+                break;
+            }
+            let seed = world_seed(self.seed, number);
+            let size = run::size(seed);
+            left = left.saturating_sub(size);
+            worlds.push((seed, size));
+        }
+        worlds
+    }
+
+    /// Runs the worlds, until one fails. `progress` is told the executions so far, now and then.
     pub fn run(&self, progress: impl Fn(u64) + Sync) -> Result<Tally, Box<Failure>> {
         let machine = run::machine().map_err(|text| Box::new(self.failure(0, &text)))?;
-        let (next, done, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let worlds = self.worlds();
+        let (next, done, stop) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let (total, failed) = (Mutex::new(Tally::default()), Mutex::new(None::<Box<Failure>>));
         let work = || {
-            while !stop.load(Ordering::Relaxed) && done.load(Ordering::Relaxed) < self.executions {
-                let seed = world_seed(self.seed, next.fetch_add(1, Ordering::Relaxed));
-                let outcome = world(&machine, seed, self.faults, false);
-                let executions = outcome.as_ref().map_or(0, |outcome| outcome.tally.executions);
-                let so_far = done.fetch_add(executions, Ordering::Relaxed) + executions;
+            while let Some((seed, size)) = worlds.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop.load(Ordering::Relaxed)) {
+                let outcome = world(&machine, *seed, self.faults, false);
+                let so_far = done.fetch_add(*size, Ordering::Relaxed) + size;
                 progress(so_far);
                 match outcome {
                     Ok(outcome) if outcome.violation.is_none() => lock(&total).merge(&outcome.tally),
                     outcome => {
                         stop.store(true, Ordering::Relaxed);
-                        let failure = self.explain(&machine, seed, &outcome, so_far);
+                        let failure = self.explain(&machine, *seed, &outcome, so_far);
                         lock(&failed).get_or_insert(Box::new(failure));
                     }
                 }

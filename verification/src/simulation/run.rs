@@ -67,7 +67,7 @@ pub fn machine() -> Result<StateMachine, String> {
 pub fn run(machine: &StateMachine, seed: u64, faults: Faults, recording: bool) -> Outcome {
     let chance = Chance::new(seed);
     let trace = if recording { Trace::recording() } else { Trace::default() };
-    let lasts = chance.seconds(60..=if chance.one_in(3) { 3_000 } else { 600 });
+    let lasts = lasts(&chance);
     let weather = Weather::draw(faults, &chance, lasts);
     let edge: Timestamp = chance.pick(&EDGES).and_then(|text| text.parse().ok()).unwrap_or(Timestamp::UNIX_EPOCH);
     let before = SignedDuration::try_from(chance.millis(0..=u64::try_from(lasts.as_millis()).unwrap_or(0))).unwrap_or_default();
@@ -83,6 +83,16 @@ pub fn run(machine: &StateMachine, seed: u64, faults: Faults, recording: bool) -
     world.executor.run(|| over.load(Ordering::Relaxed) || world.is_over());
     world.executor.clear();
     outcome(&world)
+}
+
+/// How many executions the world of a seed has.
+pub fn size(seed: u64) -> u64 {
+    executions_in(lasts(&Chance::new(seed)))
+}
+
+/// How long executions arrive: the first that a world draws.
+fn lasts(chance: &Chance) -> Duration {
+    chance.seconds(60..=if chance.one_in(3) { 3_000 } else { 600 })
 }
 
 fn executions_in(lasts: Duration) -> u64 {

@@ -46,7 +46,7 @@ fn a_failure_names_the_world_and_the_command_that_runs_it_again() {
     expect_test::expect![[r"
         world 0x000000000000002a: Settled became Settled
           what happened
-        found after about 300 executions; to see it again, whole:
+        found within 300 executions; to see it again, whole:
           cargo run -p cost-sentry-verification --bin simulate -- --world 0x000000000000002a --faults many"]]
     .assert_eq(&failure.to_string());
 }
