@@ -6,12 +6,12 @@ use crate::error::{ErrorName, Thrown};
 use crate::ledger::{Driven, drive_stored, drive_stored_if};
 use crate::log_line::{Event, log_line};
 use crate::metrics;
-use crate::payload::{self, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
+use crate::payload::{self, CallFate, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
 use crate::steps::invoke_model::closing;
 use cost_sentry_core::outcome::{Document, Outcome, UsageReport};
-use cost_sentry_core::reservation::{Reservation, State, Transition};
+use cost_sentry_core::reservation::{Refused, Reservation, State, Transition};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         let now = self.edge.now();
         let (document, mut record) = if input.get("record").is_some() {
             let Ended { document, record, .. } = payload::read(input)?;
-            (document, self.tell(record).await?)
+            self.tell(document, record).await?
         } else if input.get("request").is_some() {
             self.interrupted(payload::read(input)?).await?
         } else {
@@ -59,16 +59,21 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
     }
 
     /// Tells the ledger what an earlier step could not.
-    async fn tell(&self, mut record: Record) -> Result<Record, Thrown> {
+    async fn tell(&self, mut document: Document, mut record: Record) -> Result<(Document, Record), Thrown> {
         let (Some(Pending { claim_id: Some(claim_id), call }), Some(reservation)) = (&record.pending, &record.reservation) else {
-            return Ok(record);
+            return Ok((document, record));
         };
         let event = closing(claim_id, *call);
-        let driven = drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)?;
-        if let Driven::Stands(closed) = driven {
-            record.reservation = Some(*closed);
+        match drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)? {
+            Driven::Stands(closed) => record.reservation = Some(*closed),
+            // The step was invoked twice, and the other one has the claim: that this one spent nothing says nothing about the request.
+            Driven::Refused(Refused::ClaimedElsewhere, _) if *call == CallFate::NotProcessed => {
+                document.error = Some(payload::error_report(ErrorName::InvocationUncertain, true));
+                record.decision = Decision::Duplicate;
+            }
+            Driven::Refused(..) | Driven::Absent => {}
         }
-        Ok(record)
+        Ok((document, record))
     }
 
     /// A step before failed for good: what is still held is released; what was claimed is the sweep's to end.
@@ -105,3 +110,7 @@ fn never_read(failure: &Failure, now: Timestamp) -> (Document, Record) {
     let context = Context { started_at: now, deadline: now, durations_ms: BTreeMap::new() };
     (document, Record { decision: Decision::Undecided, context, reservation: None, model_name: None, pending: None })
 }
+
+#[cfg(test)]
+#[path = "record_metrics_tests.rs"]
+mod tests;
