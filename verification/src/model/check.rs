@@ -53,6 +53,17 @@ pub struct Found {
     pub unseen: Vec<&'static str>,
 }
 
+impl Found {
+    /// The figures, in a line.
+    pub fn summary(&self) -> String {
+        let Self { states, steps, depth, points, .. } = self;
+        let (violated, seconds) = (self.violated.len(), self.took.as_secs());
+        format!(
+            "{states} states, {steps} steps, depth {depth}, {points} points of shipped steps, {violated} properties violated, {seconds} s"
+        )
+    }
+}
+
 /// Explores every state of a model of this size, telling how far it got.
 pub fn explore(size: Size, threads: usize, progress: impl Fn(usize, usize)) -> Result<Found, Box<dyn Error>> {
     let started = Instant::now();
@@ -76,7 +87,8 @@ pub fn counterexample(size: &Size, bug: Bug) -> Result<Option<(&'static str, Vec
     let mut shortest = None;
     let mut most = usize::MAX;
     loop {
-        let checker = Ledgers::new(size.clone(), Some(bug), false)?.checker().finish_when(HasDiscoveries::AnyFailures).target_max_depth(most);
+        let checker =
+            Ledgers::new(size.clone(), Some(bug), false)?.checker().finish_when(HasDiscoveries::AnyFailures).target_max_depth(most);
         let checker = checker.spawn_bfs().join();
         let broken = ALWAYS.iter().filter_map(|(name, _)| Some((*name, checker.discovery(name)?.into_vec())));
         let Some((name, path)) = broken.min_by_key(|(_, path)| path.len()) else { return Ok(shortest) };

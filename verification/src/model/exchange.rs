@@ -5,8 +5,8 @@ use cost_sentry_core::request::Prompt;
 use cost_sentry_core::reservation::{Charge, ClaimId, CounterDelta, Reservation, Step};
 use cost_sentry_workflow::metrics::Point;
 use cost_sentry_workflow::ports::{
-    self, Call, CallFailed, CounterFigures, Created, Edge, Ledger, LedgerError, Log, Metrics, MetricsError, Model, PolicyError, PolicyStore,
-    TokenCounter, Written,
+    self, Call, CallFailed, CounterFigures, Created, Edge, Ledger, LedgerError, Log, Metrics, MetricsError, Model, PolicyError,
+    PolicyStore, TokenCounter, Written,
 };
 use jiff::Timestamp;
 use serde_json::Value;

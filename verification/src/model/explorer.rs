@@ -98,7 +98,7 @@ impl Ledgers {
     /// A model of this size.
     pub fn new(size: Size, bug: Option<Bug>, symmetric: bool) -> Result<Self, Box<dyn Error>> {
         let stage = Arc::new(Stage::set()?);
-        let (unfolding, store) = (Unfolding::new(Arc::clone(&stage))?, Store::new(Arc::clone(&stage), bug));
+        let (unfolding, store) = (Unfolding::new(Arc::clone(&stage), bug)?, Store::new(Arc::clone(&stage), bug));
         Ok(Self { size, symmetric, stage, bug, unfolding, store })
     }
 
@@ -254,7 +254,9 @@ impl Ledgers {
                 self.store.answer(Answer::NoAnswer)
             }
             Happening::Mishap(Mishap::Conflict) => match &*point.asks {
-                Request::Create(asked) if self.bug == Some(Bug::ConflictIsRefusal) && asked.state == State::Held => self.store.refusal(&point.asks),
+                Request::Create(asked) if self.bug == Some(Bug::ConflictIsRefusal) && asked.state == State::Held => {
+                    self.store.refusal(&point.asks)
+                }
                 _ => self.store.answer(Answer::Contended),
             },
             Happening::Mishap(Mishap::NoMetrics) => self.store.answer(Answer::Metrics(false)),
@@ -364,7 +366,8 @@ fn run_actions(at: usize, n: usize, point: &Interned<Point>, may_go_wrong: bool,
     request_mishaps(&point.asks).iter().for_each(|mishap| add(Happening::Mishap(*mishap)));
     let invocation = &point.position.invocation;
     // InvokeModel is not started again after either error; one stands for both.
-    let errors: &[&str] = if invocation.function == Function::Step(2) { &["States.Timeout"] } else { &["States.Timeout", "Lambda.ServiceException"] };
+    let errors: &[&str] =
+        if invocation.function == Function::Step(2) { &["States.Timeout"] } else { &["States.Timeout", "Lambda.ServiceException"] };
     errors.iter().for_each(|error| add(Happening::Mishap(Mishap::GivenUp(error))));
     if point.is_first() {
         add(Happening::Mishap(Mishap::NotStarted));

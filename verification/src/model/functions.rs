@@ -145,7 +145,9 @@ impl Functions {
             Function::Step(0 | 1) => start,
             Function::Step(_) => after(time_outs::seconds(30)),
             Function::Sweep(SweepClock::BetweenLeases) => after(leases.lease + leases.skew + time_outs::seconds(15)),
-            Function::Sweep(SweepClock::Past) => self.stage.much_later().saturating_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX),
+            Function::Sweep(SweepClock::Past) => {
+                self.stage.much_later().saturating_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX)
+            }
         }
     }
 

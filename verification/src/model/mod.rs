@@ -15,5 +15,7 @@ pub mod properties;
 pub mod stage;
 pub mod store;
 pub mod telling;
+#[cfg(test)]
+mod tests;
 pub mod unfolding;
 pub mod world;

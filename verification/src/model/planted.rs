@@ -2,13 +2,16 @@
 //! the store and the answers. The steps and `core`'s decisions run as they ship.
 
 use super::exchange::Answer;
+use super::functions::TaskResult;
+use cost_sentry_core::price::Usage;
 use cost_sentry_core::reservation::{Reservation, State, Step};
 use cost_sentry_workflow::ports::{Created, Written};
+use serde_json::{Value, json};
 
 /// One bug.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
-    /// Of two claims the losing one is told that it stands: its invocation sends, and settles the winner's reservation.
+    /// The result of an invocation that lost the claim names the winner's claim, so that `RecordMetrics` settles the winner's reservation.
     LoserSettles,
     /// A claimed reservation is shown to `RecordMetrics` as held, so that a release without a claim takes it.
     ReleaseWithoutClaim,
@@ -74,14 +77,20 @@ pub fn version(bug: Option<Bug>, asked: u64, stored: Option<&Reservation>, sweep
 
 /// What a write is answered with, and whether it moves the counters although its condition failed.
 pub fn written(bug: Option<Bug>, step: &Step, written: Written) -> (Answer, bool) {
-    if let Written::Changed(Some(stored)) = &written {
-        let lost = step.next.state == State::Claimed && stored.state == State::Claimed && stored.claim_id != step.next.claim_id;
-        if bug == Some(Bug::LoserSettles) && lost {
-            return (Answer::Written(Written::Written), false);
-        }
-        if bug == Some(Bug::SettleTwice) && step.next.state == State::Settled && **stored == step.next {
-            return (Answer::Written(Written::Written), true);
-        }
+    let again = step.next.state == State::Settled && matches!(&written, Written::Changed(Some(stored)) if **stored == step.next);
+    if bug == Some(Bug::SettleTwice) && again {
+        return (Answer::Written(Written::Written), true);
     }
     (Answer::Written(written), false)
+}
+
+/// What an invocation of `InvokeModel` returns.
+pub fn returned(bug: Option<Bug>, last: Option<&Answer>, mut result: TaskResult) -> TaskResult {
+    if let (Some(Bug::LoserSettles), Some(Answer::Written(Written::Changed(Some(winner)))), Ok(document)) = (bug, last, &mut result)
+        && document.get("decision").and_then(Value::as_str) == Some("DUPLICATE")
+        && let Some(record) = document.get_mut("record").and_then(Value::as_object_mut)
+    {
+        record.insert("pending".to_owned(), json!({ "claimId": winner.claim_id, "call": { "answered": { "usage": Usage::default() } } }));
+    }
+    result
 }

@@ -22,9 +22,7 @@ pub const ALWAYS: [(&str, fn(&Ledgers, &World) -> bool); 11] = [
     ("what is settled is what its call used", |model, world| world.places.iter().all(|place| is_exact(model, place))),
     ("a call is sent only on its own request's hold", |_, world| world.places.iter().all(|place| !place.past.sent_on_other_hold)),
     ("an execution past its deadline sends nothing", |_, world| world.places.iter().all(|place| !place.past.sent_too_late)),
-    ("an id is never both approved and denied", |_, world| {
-        world.places.iter().all(|place| !(place.past.approved && place.past.denied))
-    }),
+    ("an id is never both approved and denied", |_, world| world.places.iter().all(|place| !(place.past.approved && place.past.denied))),
     ("a request is denied only where a counter had no room", |_, world| {
         world.places.iter().all(|place| place.past.no_room || !place.past.denied && state(place) != Some(State::Denied))
     }),
@@ -47,7 +45,9 @@ pub const SOMETIMES: [(&str, fn(&Ledgers, &World) -> bool); 19] = [
     ("two executions of one id, of which one succeeds", |_, world| {
         any(world, |place| ended(place, "success") && ended(place, "InvocationUncertain"))
     }),
-    ("two executions of one id, both denied", |_, world| any(world, |place| place.runs.iter().filter(|run| has_ended(run, "RateLimitDenied")).count() == 2)),
+    ("two executions of one id, both denied", |_, world| {
+        any(world, |place| place.runs.iter().filter(|run| has_ended(run, "RateLimitDenied")).count() == 2)
+    }),
     ("another request under the same id is refused", |_, world| any(world, |place| ended(place, "ContractViolation"))),
     ("the hold is lost before the call", |_, world| any(world, |place| ended(place, "LeaseLost"))),
     ("redriven past the deadline", |_, world| any(world, |place| ended(place, "DeadlineExceeded"))),
@@ -87,7 +87,8 @@ fn ended(place: &Place, word: &str) -> bool {
 fn has_half_full(model: &Ledgers, world: &World) -> bool {
     let room = |place: &Place, n: usize| {
         let hold = model.stage.holds.get(&place.kind).and_then(|holds| holds.get(n)).copied().unwrap_or_default();
-        let (limit, committed) = (model.stage.counters.get(n).map(|(_, _, limit)| *limit), world.counters.get(n).map(|[committed, ..]| *committed));
+        let (limit, committed) =
+            (model.stage.counters.get(n).map(|(_, _, limit)| *limit), world.counters.get(n).map(|[committed, ..]| *committed));
         limit.zip(committed).is_some_and(|(limit, committed)| i128::from(committed) + i128::from(hold) <= i128::from(limit))
     };
     let both = |place: &Place| place.kind == super::stage::Kind::Both && state(place) == Some(State::Denied);

@@ -61,7 +61,12 @@ impl Stage {
         let excessive = Usage { input: Tokens(*tokens), output: Tokens(MAX_TOKENS), ..Usage::default() };
         let document = policy_document(2 * tokens + usual.total().0, NanoUsd(nano_usd + prices.cost(&usual).0));
         let policy = compile(&document)?;
-        let limits = plan(&policy, &request(&policy, Kind::Both, false, started_at)?, estimate(&policy, &request(&policy, Kind::Both, false, started_at)?)?, started_at)?;
+        let limits = plan(
+            &policy,
+            &request(&policy, Kind::Both, false, started_at)?,
+            estimate(&policy, &request(&policy, Kind::Both, false, started_at)?)?,
+            started_at,
+        )?;
         let limit = |key: &CounterKey| {
             let charge = limits.charges.iter().find(|charge| charge.key() == *key);
             charge.and_then(|charge| charge.amounts.first()).map_or(0, |amount| amount.limit)

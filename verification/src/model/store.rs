@@ -64,13 +64,7 @@ impl Store {
     }
 
     /// Carries a request out.
-    pub fn carry_out(
-        &self,
-        request: &Interned<Request>,
-        stored: Option<&Interned<Stored>>,
-        counters: &Counters,
-        sweeping: bool,
-    ) -> Effect {
+    pub fn carry_out(&self, request: &Interned<Request>, stored: Option<&Interned<Stored>>, counters: &Counters, sweeping: bool) -> Effect {
         // Only these look at the counters; what the others move does not depend on what is there.
         let looked_at = if matches!(**request, Request::Figures(_) | Request::Create(_)) { *counters } else { [[0; 3]; COUNTERS] };
         let key = (request.number(), stored.map(Interned::number), looked_at, sweeping);
@@ -85,12 +79,14 @@ impl Store {
         let now = self.show(&after);
         let mut moved = difference(&now, counters);
         let answer = self.with_bug(request, answer, &mut moved);
-        let held = matches!(&answer, Answer::Created(Created::Created)) && matches!(request, Request::Create(asked) if asked.state == State::Held);
+        let held =
+            matches!(&answer, Answer::Created(Created::Created)) && matches!(request, Request::Create(asked) if asked.state == State::Held);
         let stored = after.reservations.pop_first().map(|(_, reservation)| self.store(reservation));
         Effect {
             answer: self.answer(self.without_amounts(request, answer)),
             stored,
-            over_limit: held && self.stage.counters.iter().zip(&now).any(|((_, _, limit), [committed, ..])| i128::from(*committed) > i128::from(*limit)),
+            over_limit: held
+                && self.stage.counters.iter().zip(&now).any(|((_, _, limit), [committed, ..])| i128::from(*committed) > i128::from(*limit)),
             no_room: charges(request).iter().any(|charge| !self.has_room(charge, counters)),
             moved,
         }
@@ -100,7 +96,9 @@ impl Store {
     fn ask(&self, ledger: &MemoryLedger, request: &Request, stored: Option<&Reservation>, sweeping: bool) -> Result<Answer, LedgerError> {
         Ok(match request {
             Request::Figures(charges) => Answer::Figures(at_once(ledger.figures(charges))?),
-            Request::Create(reservation) if self.bug == Some(Bug::DenialNotRecorded) && reservation.state == State::Denied && stored.is_none() => {
+            Request::Create(reservation)
+                if self.bug == Some(Bug::DenialNotRecorded) && reservation.state == State::Denied && stored.is_none() =>
+            {
                 Answer::Created(Created::Created)
             }
             Request::Create(reservation) => Answer::Created(at_once(ledger.create(reservation))?),
@@ -142,7 +140,9 @@ impl Store {
         };
         let charges = charges(request);
         match answer {
-            Answer::Figures(figures) => Answer::Figures(charges.iter().zip(&figures).map(|(charge, figures)| of(charge, figures)).collect()),
+            Answer::Figures(figures) => {
+                Answer::Figures(charges.iter().zip(&figures).map(|(charge, figures)| of(charge, figures)).collect())
+            }
             Answer::Created(Created::NoRoom(refusing)) => {
                 let with_charge = |(key, figures)| {
                     let shown = charges.iter().find(|charge| charge.key() == key).map(|charge| of(charge, &figures));

@@ -29,7 +29,8 @@ fn line(model: &Ledgers, before: &World, action: Action, after: &World) -> Strin
     };
     let place = after.places.get(at);
     let stored = place.and_then(|place| place.stored.as_ref());
-    let state = stored.map_or_else(|| "none".to_owned(), |stored| format!("{:?} v{}", stored.reservation.state, stored.reservation.version));
+    let state =
+        stored.map_or_else(|| "none".to_owned(), |stored| format!("{:?} v{}", stored.reservation.state, stored.reservation.version));
     let ends: Vec<&str> = place.into_iter().flat_map(|place| &place.runs).filter_map(ending).collect();
     if !ends.is_empty() {
         let _ = write!(text, "; ended: {}", ends.join(", "));
@@ -113,9 +114,9 @@ fn answered(answer: &Answer) -> String {
         Answer::Created(Created::NoRoom(_)) => "no room".to_owned(),
         Answer::Found(found) => found.as_ref().map_or_else(|| "none".to_owned(), |found| format!("{:?} v{}", found.state, found.version)),
         Answer::Written(Written::Written) => "written".to_owned(),
-        Answer::Written(Written::Changed(stored)) => {
-            stored.as_ref().map_or_else(|| "not there".to_owned(), |stored| format!("refused, it is {:?} v{}", stored.state, stored.version))
-        }
+        Answer::Written(Written::Changed(stored)) => stored
+            .as_ref()
+            .map_or_else(|| "not there".to_owned(), |stored| format!("refused, it is {:?} v{}", stored.state, stored.version)),
         Answer::Past(past) => format!("{} listed", past.len()),
         other => format!("{other:?}"),
     }

@@ -3,6 +3,7 @@
 use super::exchange::{Answer, Request};
 use super::functions::{Function, Functions, Invocation, Reached, SweepClock, TaskResult, Who, task_error};
 use super::intern::{Interned, Interner, Memo};
+use super::planted::{self, Bug};
 use super::stage::Stage;
 use cost_sentry_asl::End;
 use serde_json::Value;
@@ -63,6 +64,7 @@ pub enum Advanced {
 
 /// All points.
 pub struct Unfolding {
+    bug: Option<Bug>,
     functions: Mutex<Functions>,
     requests: Interner<Request>,
     positions: Interner<Position>,
@@ -75,9 +77,10 @@ pub struct Unfolding {
 }
 
 impl Unfolding {
-    /// Over the functions of this stage.
-    pub fn new(stage: Arc<Stage>) -> Result<Self, Box<dyn Error>> {
+    /// Over the functions of this stage, with this bug.
+    pub fn new(stage: Arc<Stage>, bug: Option<Bug>) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
+            bug,
             functions: Mutex::new(Functions::new(stage)?),
             requests: Interner::default(),
             positions: Interner::default(),
@@ -181,6 +184,9 @@ impl Unfolding {
                 let numbers: Vec<u32> = answers.iter().map(Interned::number).collect();
                 let key = format!("{} {numbers:?}", position.number());
                 Advanced::At(self.points.intern(key, || Point { position: position.clone(), answers, asks }))
+            }
+            Reached::Ends(result) if position.invocation.function == Function::Step(2) => {
+                Advanced::Returned(self.result(planted::returned(self.bug, answers.last().map(|answer| &**answer), result)))
             }
             Reached::Ends(result) => Advanced::Returned(self.result(result)),
         }
