@@ -117,7 +117,7 @@ impl StateMachineTest for History {
         let answer = with_rig(|rig| {
             rig.wait(async {
                 if let Operation::Expire(charge) = operation {
-                    super::Store::expire(&rig.store, &charge.key()).await;
+                    rig.expire(charge).await;
                 }
                 carry_out(&rig.store.ledger, operation).await
             })

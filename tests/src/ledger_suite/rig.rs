@@ -1,6 +1,7 @@
 //! An embedded store of a thread's own, for many short histories one after the other.
 
 use super::Embedded;
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cost_sentry::local::stack::TABLE;
 use cost_sentry_aws::ledger::{counter_figures, reservation_from};
@@ -15,6 +16,8 @@ use tokio::runtime::Runtime;
 pub struct Rig {
     runtime: Runtime,
     pub store: Embedded,
+    /// Kept, since each new client reads certificates and opens connections of its own.
+    client: Client,
 }
 
 thread_local! {
@@ -31,7 +34,8 @@ impl Rig {
     pub fn start() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = runtime.block_on(Embedded::start());
-        RIG.set(Some(Self { runtime, store }));
+        let client = store.stack.clients.dynamodb();
+        RIG.set(Some(Self { runtime, store, client }));
     }
 
     /// Waits for it.
@@ -39,11 +43,17 @@ impl Rig {
         self.runtime.block_on(future)
     }
 
+    /// Forgets a counter.
+    pub async fn expire(&self, charge: &Charge) {
+        let key = AttributeValue::S(charge.key().as_str().to_owned());
+        self.client.delete_item().table_name(TABLE).key("pk", key).send().await.unwrap();
+    }
+
     /// Deletes these reservations and counters: at most 25 of them, in one request.
     pub async fn clear(&self, ids: &[String], charges: &[Charge]) {
         let delete = |key| WriteRequest::builder().delete_request(DeleteRequest::builder().key("pk", key).build().unwrap()).build();
         let requests = keys(ids, charges).map(delete).collect();
-        let output = self.store.stack.clients.dynamodb().batch_write_item().request_items(TABLE, requests).send().await.unwrap();
+        let output = self.client.batch_write_item().request_items(TABLE, requests).send().await.unwrap();
         assert!(output.unprocessed_items.unwrap_or_default().is_empty());
     }
 
@@ -51,7 +61,7 @@ impl Rig {
     pub async fn everything(&self, ids: &[String], charges: &[Charge]) -> Books {
         let keys = keys(ids, charges).map(|key| HashMap::from([("pk".to_owned(), key)])).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().unwrap();
-        let output = self.store.stack.clients.dynamodb().batch_get_item().request_items(TABLE, wanted).send().await.unwrap();
+        let output = self.client.batch_get_item().request_items(TABLE, wanted).send().await.unwrap();
         assert!(output.unprocessed_keys.unwrap_or_default().is_empty());
         let mut books = Books::default();
         for item in output.responses.unwrap_or_default().into_values().flatten() {

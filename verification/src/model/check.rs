@@ -1,6 +1,7 @@
 //! Running the checker, and what it found.
 
-use super::explorer::{Action, Ledgers, Size};
+use super::explorer::{Ledgers, Size};
+use super::mishap::Action;
 use super::planted::Bug;
 use super::properties::{self, ALWAYS, SOMETIMES};
 use super::telling;

@@ -1,8 +1,9 @@
 //! A history in words.
 
 use super::exchange::{Answer, Request};
-use super::explorer::{Action, Actor, Happening, Ledgers, Mishap};
+use super::explorer::Ledgers;
 use super::functions::Function;
+use super::mishap::{Action, Actor, Happening, Mishap};
 use super::stage::Kind;
 use super::unfolding::Run;
 use super::world::{Loose, Place, World};
