@@ -23,7 +23,7 @@ fn files() -> Vec<PathBuf> {
 
 /// Plays one file; everything that is not as it says.
 async fn play(scenario: &Scenario) -> Vec<(String, Mismatch)> {
-    let stage = Stage::set(scenario).await;
+    let stage = Box::pin(Stage::set(scenario)).await;
     let mut found = Vec::new();
     for (number, request) in scenario.requests.iter().enumerate() {
         let name = format!("request {} ({})", number + 1, request.name);

@@ -88,7 +88,7 @@ async fn compare(memory: &MemoryLedger, rig: &Embedded, all: &Rig, case: &Case<'
         let told = format!("{}, {round}: {:?}, stale {}, driven {}", case.id, case.event, case.stale, case.driven);
         assert_eq!(carry_out(memory, &operation).await, carry_out(&rig.ledger, &operation).await, "{told}");
         let books = of_case(&memory.books(), &case.id, &charges);
-        assert_eq!(all.everything(&[case.id.clone()], &charges).await, books, "{told}");
+        assert_eq!(all.everything(std::slice::from_ref(&case.id), &charges).await, books, "{told}");
         let settled = before.replace(books.clone());
         assert!(settled.is_none_or(|before| before == books), "{told}: a repeat moved something");
     }

@@ -45,8 +45,12 @@ struct History {
 /// An operation before the history says which copy it is about.
 #[derive(Debug, Clone)]
 enum Drawn {
-    Sure(Operation),
+    Sure(Box<Operation>),
     Stale(Index, cost_sentry_core::reservation::Transition, bool),
+}
+
+fn sure(operation: Operation) -> Drawn {
+    Drawn::Sure(Box::new(operation))
 }
 
 fn id() -> impl Strategy<Value = String> {
@@ -65,23 +69,26 @@ impl ReferenceStateMachine for History {
     fn transitions(state: &Self) -> BoxedStrategy<Drawn> {
         let create =
             (id(), state.terms.charges(), prop::bool::weighted(0.15)).prop_map(|(id, charges, deny)| Operation::Create(id, charges, deny));
-        let drive = (id(), event()).prop_map(|(id, event)| Operation::Drive(id, event));
+        // Mostly one that is there: an absent one has only one thing to say.
+        let stored: Vec<String> = state.books.reservations.keys().cloned().collect();
+        let known = if stored.is_empty() { id().boxed() } else { prop_oneof![9 => prop::sample::select(stored), 1 => id()].boxed() };
+        let drive = (known, event()).prop_map(|(id, event)| Operation::Drive(id, event));
         let leases = (1..6_usize).prop_map(Operation::Leases);
         let expire = state.terms.counter().prop_map(Operation::Expire);
-        let stale = (any::<Index>(), event(), any::<bool>()).prop_map(|(copy, event, raw)| Drawn::Stale(copy, event, raw));
+        let outdated = (any::<Index>(), event(), any::<bool>()).prop_map(|(copy, event, raw)| Drawn::Stale(copy, event, raw));
         prop_oneof![
-            5 => create.prop_map(Drawn::Sure),
-            7 => drive.prop_map(Drawn::Sure),
-            1 => leases.prop_map(Drawn::Sure),
-            1 => expire.prop_map(Drawn::Sure),
-            4 => stale,
+            5 => create.prop_map(sure),
+            7 => drive.prop_map(sure),
+            1 => leases.prop_map(sure),
+            1 => expire.prop_map(sure),
+            4 => outdated,
         ]
         .boxed()
     }
 
     fn apply(mut state: Self, drawn: &Drawn) -> Self {
         let operation = match drawn {
-            Drawn::Sure(operation) => operation.clone(),
+            Drawn::Sure(operation) => (**operation).clone(),
             Drawn::Stale(..) if state.copies.is_empty() => Operation::Leases(1),
             Drawn::Stale(copy, event, raw) => {
                 let known = copy.get(&state.copies).clone();

@@ -66,12 +66,11 @@ impl Rig {
         let mut books = Books::default();
         for item in output.responses.unwrap_or_default().into_values().flatten() {
             let key = item["pk"].as_s().unwrap();
-            match charges.iter().map(Charge::key).find(|counter| counter.as_str() == key) {
-                Some(counter) => drop(books.counters.insert(counter, counter_figures(&item))),
-                None => {
-                    let reservation = reservation_from(&item).unwrap();
-                    books.reservations.insert(reservation.request_id().to_owned(), reservation);
-                }
+            if let Some(counter) = charges.iter().map(Charge::key).find(|counter| counter.as_str() == key) {
+                books.counters.insert(counter, counter_figures(&item));
+            } else {
+                let reservation = reservation_from(&item).unwrap();
+                books.reservations.insert(reservation.request_id().to_owned(), reservation);
             }
         }
         books

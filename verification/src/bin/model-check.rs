@@ -78,7 +78,9 @@ fn explore(size: Size, arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         println!("{}", found.summary());
         for (name, history) in &found.violated {
             println!("\nDoes not hold: {name}");
-            history.iter().for_each(|line| println!("  {line}"));
+            for line in history {
+                println!("  {line}");
+            }
         }
         for name in &found.unseen {
             println!("not seen at this size: {name}");
@@ -108,7 +110,9 @@ fn planted(size: &Size, name: &str, as_json: bool) -> Result<bool, Box<dyn Error
             reports.push(json!({ "bug": name, "property": property, "history": history }));
         } else {
             println!("{name}: breaks \"{property}\" after {} steps", history.len());
-            history.iter().for_each(|line| println!("  {line}"));
+            for line in history {
+                println!("  {line}");
+            }
         }
     }
     if as_json {

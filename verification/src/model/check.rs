@@ -49,7 +49,7 @@ pub struct Found {
     /// Points of invocations at which a shipped step was stopped.
     pub points: usize,
     /// Properties that do not hold, each with a history that shows it.
-    pub violated: Vec<(&'static str, Vec<String>)>,
+    pub violated: Vec<Broken>,
     /// What was not seen although it should be.
     pub unseen: Vec<&'static str>,
 }
@@ -83,8 +83,11 @@ pub fn explore(size: Size, threads: usize, progress: impl Fn(usize, usize)) -> R
     })
 }
 
+/// A property, and a history that breaks it.
+pub type Broken = (&'static str, Vec<String>);
+
 /// The shortest history that shows a planted bug, and the property that it breaks; nothing where the model does not find it.
-pub fn counterexample(size: &Size, bug: Bug) -> Result<Option<(&'static str, Vec<String>)>, Box<dyn Error>> {
+pub fn counterexample(size: &Size, bug: Bug) -> Result<Option<Broken>, Box<dyn Error>> {
     let mut shortest = None;
     let mut most = usize::MAX;
     loop {

@@ -107,7 +107,9 @@ impl Ledgers {
             Some(Loose::Abandoned(point) | Loose::Sweep(point)) => {
                 add(Happening::Answered);
                 if may_go_wrong {
-                    request_mishaps(&point.asks).iter().for_each(|mishap| add(Happening::Mishap(*mishap)));
+                    for mishap in request_mishaps(&point.asks) {
+                        add(Happening::Mishap(*mishap));
+                    }
                 }
             }
             Some(Loose::UnderWay(request, sweeping)) => {

@@ -69,12 +69,16 @@ pub(super) fn run_actions(at: usize, n: usize, point: &Interned<Point>, may_go_w
     if !may_go_wrong {
         return;
     }
-    request_mishaps(&point.asks).iter().for_each(|mishap| add(Happening::Mishap(*mishap)));
+    for mishap in request_mishaps(&point.asks) {
+        add(Happening::Mishap(*mishap));
+    }
     let invocation = &point.position.invocation;
     // InvokeModel is not started again after either error; one stands for both.
     let errors: &[&str] =
         if invocation.function == Function::Step(2) { &["States.Timeout"] } else { &["States.Timeout", "Lambda.ServiceException"] };
-    errors.iter().for_each(|error| add(Happening::Mishap(Mishap::GivenUp(error))));
+    for error in errors {
+        add(Happening::Mishap(Mishap::GivenUp(error)));
+    }
     if point.is_first() {
         add(Happening::Mishap(Mishap::NotStarted));
     }

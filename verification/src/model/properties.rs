@@ -13,8 +13,11 @@ use stateright::Property;
 /// A sweep of one reservation makes at most so many requests.
 const SWEEP_REQUESTS: usize = 8;
 
+/// A property's name, and what it says of a state.
+pub type Named = (&'static str, fn(&Ledgers, &World) -> bool);
+
 /// Must hold in every state.
-pub const ALWAYS: [(&str, fn(&Ledgers, &World) -> bool); 11] = [
+pub const ALWAYS: [Named; 11] = [
     ("a hold never takes a counter over its limit", |_, world| !world.over_limit),
     ("counters equal the sums over their reservations", |_, world| world.recount() == world.counters),
     ("an id sends at most one call that may be billed", |_, world| world.places.iter().all(|place| place.calls <= 1)),
@@ -31,7 +34,7 @@ pub const ALWAYS: [(&str, fn(&Ledgers, &World) -> bool); 11] = [
 ];
 
 /// Must be seen.
-pub const SOMETIMES: [(&str, fn(&Ledgers, &World) -> bool); 19] = [
+pub const SOMETIMES: [Named; 19] = [
     ("settled below the hold", |_, world| any(world, |place| state(place) == Some(State::Settled) && place.billed == Billed::Usual)),
     ("settled above the hold", |_, world| any(world, |place| state(place) == Some(State::Settled) && place.billed == Billed::Excessive)),
     ("denied", |_, world| any(world, |place| ended(place, "RateLimitDenied"))),

@@ -30,6 +30,9 @@ pub enum Kind {
     AllOnly,
 }
 
+/// A counter's key, its unit, and an amount of it: its limit, or a hold.
+pub type Counter = (CounterKey, Unit, u64);
+
 /// The stage.
 #[derive(Debug)]
 pub struct Stage {
@@ -38,7 +41,7 @@ pub struct Stage {
     /// When every execution starts.
     pub started_at: Timestamp,
     /// The counters: key, unit, limit.
-    pub counters: [(CounterKey, Unit, u64); COUNTERS],
+    pub counters: [Counter; COUNTERS],
     /// What a request holds on each counter, by its kind.
     pub holds: BTreeMap<Kind, [u64; COUNTERS]>,
     /// What a call uses as a rule.
@@ -81,10 +84,10 @@ impl Stage {
 
     /// The execution's input.
     pub fn input(kind: Kind, other: bool) -> Value {
-        let mut tags = json!({ "applicationId": "docs" });
-        if kind == Kind::Both {
-            tags["costCenter"] = json!("sales");
-        }
+        let tags = match kind {
+            Kind::Both => json!({ "applicationId": "docs", "costCenter": "sales" }),
+            Kind::AllOnly => json!({ "applicationId": "docs" }),
+        };
         let messages = json!([{ "role": "user", "content": "hello" }]);
         json!({ "model": "haiku", "prompt": { "messages": messages, "parameters": { "max_tokens": MAX_TOKENS + u64::from(other) } }, "tags": tags })
     }
@@ -124,7 +127,7 @@ fn request(policy: &Policy, kind: Kind, other: bool, started_at: Timestamp) -> R
 }
 
 /// What a request of this kind holds: counter, unit and amount; nothing on the second counter where only one applies.
-fn holds(policy: &Policy, kind: Kind, now: Timestamp) -> Result<[(CounterKey, Unit, u64); COUNTERS], Box<dyn Error>> {
+fn holds(policy: &Policy, kind: Kind, now: Timestamp) -> Result<[Counter; COUNTERS], Box<dyn Error>> {
     let request = request(policy, kind, false, now)?;
     let charges = plan(policy, &request, estimate(policy, &request)?, now)?.charges;
     let held = |n: usize| {

@@ -4,7 +4,7 @@ use super::exchange::{Answer, Request};
 use super::intern::{Interned, Interner, Memo};
 use super::planted::{self, Bug};
 use super::stage::{COUNTERS, Stage};
-use cost_sentry_core::reservation::{Charge, CounterDelta, Figures, Reservation, State};
+use cost_sentry_core::reservation::{Charge, CounterDelta, Figures, Reservation, State, UnitCharge};
 use cost_sentry_workflow::memory_ledger::{Books, MemoryLedger};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError};
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl Store {
             matches!(&answer, Answer::Created(Created::Created)) && matches!(request, Request::Create(asked) if asked.state == State::Held);
         let stored = after.reservations.pop_first().map(|(_, reservation)| self.store(reservation));
         Effect {
-            answer: self.answer(self.without_amounts(request, answer)),
+            answer: self.answer(without_amounts(request, answer)),
             stored,
             over_limit: held
                 && self.stage.counters.iter().zip(&now).any(|((_, _, limit), [committed, ..])| i128::from(*committed) > i128::from(*limit)),
@@ -116,8 +116,8 @@ impl Store {
         match (request, answer) {
             (Request::Create(asked), Answer::Created(created)) => Answer::Created(planted::created(self.bug, asked, created)),
             (Request::Write(_, step), Answer::Written(written)) => {
-                let (answer, moves) = planted::written(self.bug, step, written);
-                if moves {
+                let (answer, again) = planted::written(self.bug, step, written);
+                if again {
                     step.deltas.iter().for_each(|delta| self.add(moved, delta));
                 }
                 answer
@@ -126,38 +126,10 @@ impl Store {
         }
     }
 
-    /// The answer with one amount for all that have room, and one for all that have none: what a step does with a counter's figures
-    /// depends on nothing else, but for the figures that it reports.
-    fn without_amounts(&self, request: &Request, answer: Answer) -> Answer {
-        let of = |charge: &Charge, figures: &CounterFigures| -> CounterFigures {
-            let shown = |amount: &cost_sentry_core::reservation::UnitCharge| {
-                let mut seen = *amount;
-                seen.figures = figures.get(&amount.unit).copied().unwrap_or_default();
-                let all = i64::try_from(amount.limit).unwrap_or(i64::MAX);
-                (amount.unit, if seen.fits() { Figures::default() } else { Figures { committed: all, used: all, uncertain: 0 } })
-            };
-            charge.amounts.iter().map(shown).collect()
-        };
-        let charges = charges(request);
-        match answer {
-            Answer::Figures(figures) => {
-                Answer::Figures(charges.iter().zip(&figures).map(|(charge, figures)| of(charge, figures)).collect())
-            }
-            Answer::Created(Created::NoRoom(refusing)) => {
-                let with_charge = |(key, figures)| {
-                    let shown = charges.iter().find(|charge| charge.key() == key).map(|charge| of(charge, &figures));
-                    (key, shown.unwrap_or_default())
-                };
-                Answer::Created(Created::NoRoom(refusing.into_iter().map(with_charge).collect()))
-            }
-            answer => answer,
-        }
-    }
-
     /// The answer to a hold of which all counters are said to have refused it.
     pub fn refusal(&self, request: &Request) -> Interned<Answer> {
         let full = |charge: &Charge| {
-            let shown = |amount: &cost_sentry_core::reservation::UnitCharge| {
+            let shown = |amount: &UnitCharge| {
                 let all = i64::try_from(amount.limit).unwrap_or(i64::MAX);
                 (amount.unit, Figures { committed: all, used: all, uncertain: 0 })
             };
@@ -215,6 +187,32 @@ impl Store {
             *counter = [figures.committed, figures.used, figures.uncertain];
         }
         shown
+    }
+}
+
+/// The answer with one amount for all that have room, and one for all that have none: what a step does with a counter's figures
+/// depends on nothing else, but for the figures that it reports.
+fn without_amounts(request: &Request, answer: Answer) -> Answer {
+    let of = |charge: &Charge, figures: &CounterFigures| -> CounterFigures {
+        let shown = |amount: &UnitCharge| {
+            let mut seen = *amount;
+            seen.figures = figures.get(&amount.unit).copied().unwrap_or_default();
+            let all = i64::try_from(amount.limit).unwrap_or(i64::MAX);
+            (amount.unit, if seen.fits() { Figures::default() } else { Figures { committed: all, used: all, uncertain: 0 } })
+        };
+        charge.amounts.iter().map(shown).collect()
+    };
+    let charges = charges(request);
+    match answer {
+        Answer::Figures(figures) => Answer::Figures(charges.iter().zip(&figures).map(|(charge, figures)| of(charge, figures)).collect()),
+        Answer::Created(Created::NoRoom(refusing)) => {
+            let with_charge = |(key, figures)| {
+                let shown = charges.iter().find(|charge| charge.key() == key).map(|charge| of(charge, &figures));
+                (key, shown.unwrap_or_default())
+            };
+            Answer::Created(Created::NoRoom(refusing.into_iter().map(with_charge).collect()))
+        }
+        answer => answer,
     }
 }
 

@@ -95,7 +95,7 @@ impl Unfolding {
 
     /// How many points were reached.
     pub fn points(&self) -> usize {
-        self.points.len()
+        self.points.count()
     }
 
     /// An execution's start.
