@@ -16,7 +16,7 @@ mod item;
 mod model;
 mod transaction;
 
-pub use item::{ItemError, reservation_from, reservation_item};
+pub use item::{Item, ItemError, figures as counter_figures, reservation_from, reservation_item};
 
 use crate::table::{DAY_INDEX, LEASE_INDEX, PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::Client;
@@ -27,7 +27,6 @@ use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use cost_sentry_workflow::time_outs;
-use item::Item;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashMap;

@@ -129,7 +129,7 @@ pub(super) fn key(item: &Item) -> Option<String> {
 }
 
 /// A counter's figures.
-pub(super) fn figures(item: &Item) -> CounterFigures {
+pub fn figures(item: &Item) -> CounterFigures {
     let figure = |figure, unit| number(item, &figure_attribute(figure, unit));
     let of = |unit: Unit| {
         let committed = figure('c', unit)?;
