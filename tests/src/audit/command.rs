@@ -1,0 +1,1 @@
+//! The command, on a data folder and beside a running endpoint.
