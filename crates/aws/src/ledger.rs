@@ -8,7 +8,7 @@
 //! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
 //! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
 //! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
-//! | a window's counters, also those that no reservation names | index `day`: `dayPartition = C<UTC day of its start>#0…7`, `decidedAt` its start | Query per partition, then BatchGetItem |
+//! | a window's counters, also those that no reservation names | index `day`: `dayPartition = C<UTC month of its start>#0…7`, `decidedAt` its start | Query per partition, then BatchGetItem |
 //! | a counter's adjustments | `pk = A#<counter's key>#1`, `#2`, … | BatchGetItem, consistent |
 //! | mend a counter | the next of these and the counter | TransactWriteItems |
 //!

@@ -48,9 +48,9 @@ impl Tally {
         self.ended.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Executions that have ended, or whose client will never know.
+    /// Executions whose end a client was told.
     pub fn ended(&self) -> usize {
-        self.ended.load(Ordering::SeqCst) + self.cut_off.load(Ordering::SeqCst)
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Executions that a client has begun with, and that have not ended.
@@ -126,7 +126,7 @@ impl Worker {
             if n >= executions {
                 return Ok(());
             }
-            if synchronous { self.ask(n).await } else { self.start_and_wait(n).await? }
+            if synchronous { self.ask(n).await? } else { self.start_and_wait(n).await? }
         }
     }
 
@@ -139,25 +139,25 @@ impl Worker {
         }
     }
 
-    /// One synchronous execution: where the process is killed meanwhile, nobody will tell its client how it ended.
-    async fn ask(&mut self, n: usize) {
-        let (endpoint, client) = self.client();
-        let endpoint_asked = endpoint.clone();
-        match client.start_sync_execution().state_machine_arn(endpoint.express).input(request(n)).send().await {
-            Ok(ended) => {
-                let document = ended.output().or(ended.cause()).unwrap_or_default();
-                self.tally.acknowledged.fetch_add(1, Ordering::SeqCst);
-                self.tally.end(ending(document));
-            }
-            Err(_) => {
-                self.tally.cut_off.fetch_add(1, Ordering::SeqCst);
-                // Where the next process listens is not known yet.
-                self.endpoint.mark_unchanged();
-                if *self.endpoint.borrow() == endpoint_asked {
-                    let _ = tokio::time::timeout(LONGEST, self.endpoint.changed()).await;
+    /// A synchronous execution: where the process is killed meanwhile, nobody will tell its client how it ended, and it asks again.
+    async fn ask(&mut self, n: usize) -> Result<(), Trouble> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let (asked, client) = self.client();
+            match client.start_sync_execution().state_machine_arn(&asked.express).input(request(n)).send().await {
+                Ok(ended) => {
+                    self.tally.acknowledged.fetch_add(1, Ordering::SeqCst);
+                    self.tally.end(ending(ended.output().or(ended.cause()).unwrap_or_default()));
+                    return Ok(());
                 }
+                Err(_) => _ = self.tally.cut_off.fetch_add(1, Ordering::SeqCst),
+            }
+            // Where the next process listens may not be known yet.
+            if *self.endpoint.borrow_and_update() == asked {
+                let _ = tokio::time::timeout(LONGEST, self.endpoint.changed()).await;
             }
         }
+        Err(format!("request {n} is never answered").into())
     }
 
     /// One Standard execution: started until that is acknowledged, asked for until it has ended.

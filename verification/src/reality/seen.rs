@@ -17,7 +17,7 @@ pub struct Seen {
     pub kills: Vec<String>,
     /// Executions whose start, or end, a client was told.
     pub acknowledged: u64,
-    /// Synchronous executions whose client was cut off.
+    /// Synchronous executions whose client was cut off, and asked again.
     pub cut_off: u64,
     /// How the acknowledged ones ended.
     pub endings: BTreeMap<String, u64>,
@@ -113,7 +113,11 @@ impl fmt::Display for Seen {
         }
         let endings: Vec<String> = self.endings.iter().map(|(ending, count)| format!("{ending} {count}")).collect();
         writeln!(f, "clients      {}, kills {}, {:.0} s", self.clients, self.kills.len(), self.seconds)?;
-        writeln!(f, "executions   {}, acknowledged {}, cut off {}", self.executions, self.acknowledged, self.cut_off)?;
+        writeln!(
+            f,
+            "executions   {}, acknowledged {}; synchronous ones cut off, and asked again {}",
+            self.executions, self.acknowledged, self.cut_off
+        )?;
         writeln!(f, "ended        {}", endings.join(", "))?;
         writeln!(f, "calls paid   {}, twice for one request {}", self.paid_calls, self.paid_twice)?;
         writeln!(f, "swept        {} holds released, {} claims marked uncertain", self.released, self.uncertain)?;

@@ -88,13 +88,13 @@ impl DynamoDbLedger {
         Ok(found.iter().filter_map(|item| Some((item::key(item)?, item::number(item, "decidedAt")?))).collect())
     }
 
-    /// What is listed in all partitions of these days at once.
-    async fn listed_on(&self, days: &BTreeSet<Date>, name: fn(Date, u64) -> String, from: i64) -> Result<Vec<Listed>, LedgerError> {
+    /// What is listed in all partitions that begin with these names.
+    async fn listed_in(&self, names: BTreeSet<String>, from: i64) -> Result<Vec<Listed>, LedgerError> {
         let mut listed = Vec::new();
-        for day in days {
+        for name in names {
             let mut asking = JoinSet::new();
             for partition in 0..PARTITIONS {
-                let (ledger, partition) = (self.clone(), name(*day, partition));
+                let (ledger, partition) = (self.clone(), format!("{name}#{partition}"));
                 asking.spawn(async move { ledger.listed(partition, from).await });
             }
             while let Some(found) = asking.join_next().await {
@@ -149,7 +149,8 @@ impl Reading<'_> {
     /// The counters whose windows may be selected, by the index.
     async fn indexed_counters(&self) -> Result<BTreeSet<CounterKey>, LedgerError> {
         let days = self.of.selection.start_days(self.of.policy, self.of.now);
-        let listed = self.ledger.listed_on(&days, item::counter_partition, i64::MIN).await?;
+        let months = days.into_iter().map(item::counters_of_month).collect();
+        let listed = self.ledger.listed_in(months, i64::MIN).await?;
         let keys = listed.iter().filter_map(|(key, _)| CounterKey::stored(key));
         Ok(keys.filter(|key| self.includes(key, None)).collect())
     }
@@ -251,7 +252,8 @@ impl Reading<'_> {
     async fn look_again(&mut self, counters: &BTreeSet<CounterKey>) -> Result<BTreeSet<CounterKey>, LedgerError> {
         let from = self.watched_from.as_microsecond();
         let tomorrow = self.of.now.saturating_add(SignedDuration::from_hours(24)).unwrap_or(Timestamp::MAX);
-        let recent = self.ledger.listed_on(&days_between(self.watched_from, tomorrow), item::day_partition, from).await?;
+        let days = days_between(self.watched_from, tomorrow).iter().map(Date::to_string).collect();
+        let recent = self.ledger.listed_in(days, from).await?;
         let known = |key: &str| self.recount.is_ended(key.strip_prefix("R#").unwrap_or(key));
         let mut listed: BTreeMap<String, i64> = recent.into_iter().filter(|(key, _)| !known(key)).collect();
         listed.extend(self.recount.open_on(counters).iter().map(|id| (item::reservation_key(id), from)));

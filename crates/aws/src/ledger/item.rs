@@ -17,8 +17,8 @@
 //! | `expiresAt` | for DynamoDB's time to live |
 //!
 //! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain). It is in the
-//! day index too, so that an audit finds one that no reservation names: `dayPartition` is the UTC day on which its window starts after a
-//! `C`, `decidedAt` that start. Each hold writes the same values again, which leaves the index as it is.
+//! day index too, so that an audit finds one that no reservation names: `dayPartition` is `C` and the UTC month in which its window
+//! starts, `decidedAt` that start. Each hold writes the same values again, which leaves the index as it is.
 
 use super::model::{self, StoredModel, like, unless};
 use crate::table::{PARTITIONS, lease_partition_name};
@@ -129,15 +129,16 @@ pub(super) fn day_partition(day: Date, partition: u64) -> String {
     format!("{day}#{partition}")
 }
 
-/// A partition of the day index for counters, by the day on which their windows start.
-pub(super) fn counter_partition(day: Date, partition: u64) -> String {
-    format!("C{}", day_partition(day, partition))
+/// What the partitions of the day index for counters begin with, by a day of the month in which their windows start.
+pub(super) fn counters_of_month(day: Date) -> String {
+    format!("C{:04}-{:02}", day.year(), day.month())
 }
 
 /// Where a counter is in the day index: its partition, and its window's start in microseconds.
 pub(super) fn counter_place(key: &CounterKey) -> Option<(String, i64)> {
     let start = key.parts()?.start;
-    Some((counter_partition(start.to_zoned(TimeZone::UTC).date(), partition(key.as_str())), start.as_microsecond()))
+    let month = counters_of_month(start.to_zoned(TimeZone::UTC).date());
+    Some((format!("{month}#{}", partition(key.as_str())), start.as_microsecond()))
 }
 
 /// A counter as an audit looks at it.

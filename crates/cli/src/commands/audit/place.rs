@@ -3,7 +3,10 @@
 use crate::cli;
 use crate::commands::Failure;
 use crate::commands::run::stack_failure;
-use crate::local::stack::{ENDPOINT_VARIABLES, LEDGER_FILE, Options, Stack};
+use crate::local::stack::{ENDPOINT_VARIABLES, LEDGER_FILE, Options, Stack, TABLE as LOCAL_TABLE};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use cost_sentry_aws::clients::{Clients, Endpoints};
 use cost_sentry_aws::config::{Config, TABLE};
 use cost_sentry_aws::ledger::DynamoDbLedger;
@@ -15,6 +18,10 @@ use std::time::Duration;
 
 /// How long DynamoDB's indexes may lag behind their table: far longer than they are seen to.
 const INDEX_LAG: Duration = Duration::from_secs(3);
+
+/// The longest that one request may take, and how often it is sent.
+const REQUEST: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 6;
 
 /// Open books.
 pub struct Place {
@@ -42,7 +49,8 @@ impl Place {
         }
         let stack = Stack::start(Options { data: Some(folder.clone()), ..Options::default() }).await.map_err(stack_failure)?;
         let policy = current(&stack.policies()).await?;
-        Ok(Self { ledger: stack.ledger(), policy, lag: Duration::ZERO, remote: false, _stack: Some(stack) })
+        let ledger = DynamoDbLedger::new(patient(&stack.clients.dynamodb()), LOCAL_TABLE);
+        Ok(Self { ledger, policy, lag: Duration::ZERO, remote: false, _stack: Some(stack) })
     }
 
     async fn table(table: &str) -> Result<Self, Failure> {
@@ -50,7 +58,7 @@ impl Place {
         let config = config.map_err(|error| Failure::from_error(&error))?;
         let client = Clients::load(&config, Endpoints::default()).await.dynamodb();
         let policy = current(&DynamoDbPolicyStore::new(client.clone(), table)).await.map_err(hinted)?;
-        Ok(Self { ledger: DynamoDbLedger::new(client, table), policy, lag: INDEX_LAG, remote: true, _stack: None })
+        Ok(Self { ledger: DynamoDbLedger::new(patient(&client), table), policy, lag: INDEX_LAG, remote: true, _stack: None })
     }
 
     /// What to say of an error of the ledger.
@@ -58,6 +66,13 @@ impl Place {
         let failure = Failure::from_error(error);
         if self.remote { hinted(failure) } else { failure }
     }
+}
+
+/// The same client with more time: a step has to answer soon, an audit may wait while the table is busy.
+fn patient(client: &Client) -> Client {
+    let time_outs = TimeoutConfig::builder().operation_attempt_timeout(REQUEST).operation_timeout(REQUEST * ATTEMPTS).build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    Client::from_conf(client.config().to_builder().timeout_config(time_outs).retry_config(retries).build())
 }
 
 fn hinted(failure: Failure) -> Failure {
