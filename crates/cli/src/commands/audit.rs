@@ -19,7 +19,7 @@ const OUT_OF_BALANCE: u8 = 5;
 /// The exit status where it cannot be said.
 const CANNOT_SAY: u8 = 6;
 /// How often a long reading says how far it is.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(2);
 
 /// Runs the command.
 pub async fn audit(arguments: cli::Audit) -> Result<u8, Failure> {
