@@ -167,8 +167,7 @@ mod tests {
         let seen = Box::pin(run(&options, |line| println!("{line}"))).await.unwrap();
         println!("{seen}");
         assert!(seen.holds(), "{seen}");
-        // The run is worth something: budgets refused, the process was killed among calls, and what it left was found.
-        assert!(seen.endings.contains_key("RATE_LIMIT_DENIED") && seen.endings.contains_key("INVOCATION_SUCCEEDED"), "{seen}");
+        assert!(seen.is_telling(), "{seen}");
         assert_eq!(seen.kills.len(), 2);
     }
 }

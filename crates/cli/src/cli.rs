@@ -192,6 +192,7 @@ pub struct Sweep {
 
 /// Arguments of `audit`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct Audit {
     /// The books.
     #[command(flatten)]

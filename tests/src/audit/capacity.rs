@@ -73,7 +73,7 @@ async fn a_counter_is_written_to_the_day_index_once() {
     let index: Vec<f64> = written.iter().map(|(_, index)| *index).collect();
     let (first, further) = (index[0], &index[1..5]);
     assert!(further.iter().all(|units| *units > 0.0 && 2.0 * units <= first), "{written:?}");
-    assert!(index[5..].iter().all(|units| *units == 0.0), "{written:?}");
+    assert!(index[5..].iter().all(|units| units.abs() < 0.5), "{written:?}");
     // Of the table: the same for every hold, counter and reservation.
-    assert!(written[..5].windows(2).all(|two| two[0].0 == two[1].0), "{written:?}");
+    assert!(written[..5].windows(2).all(|two| (two[0].0 - two[1].0).abs() < 0.5), "{written:?}");
 }

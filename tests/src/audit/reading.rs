@@ -32,14 +32,14 @@ async fn pages_and_batches_that_come_in_parts_are_read_to_their_end() {
 /// again, so many times in all.
 async fn while_moving(moves: usize) -> &'static str {
     let store = filled().await;
-    let (ledger, moved) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
+    let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
     let before = Arc::new(move |body: String| {
-        let (ledger, moved) = (ledger.clone(), Arc::clone(&moved));
+        let (ledger, count) = (ledger.clone(), Arc::clone(&count));
         let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             if !body.contains("\"C#app") {
                 return;
             }
-            let n = moved.fetch_add(1, Ordering::Relaxed);
+            let n = count.fetch_add(1, Ordering::Relaxed);
             if n < moves {
                 let id = format!("moving-{}", n / 2);
                 if n % 2 == 0 {
@@ -69,13 +69,13 @@ async fn a_counter_that_moves_is_looked_at_again_and_never_called_wrong() {
 #[tokio::test]
 async fn a_difference_is_seen_while_other_counters_move() {
     let store = filled().await;
-    let (ledger, moved) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
+    let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
     damage(&store.stack.clients.dynamodb(), &[Damage::Add(counter(&app()), "c_tok", 1)]).await;
     let before = Arc::new(move |body: String| {
-        let (ledger, moved) = (ledger.clone(), Arc::clone(&moved));
+        let (ledger, count) = (ledger.clone(), Arc::clone(&count));
         let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
             if body.contains("\"C#") {
-                let id = format!("elsewhere-{}", moved.fetch_add(1, Ordering::Relaxed));
+                let id = format!("elsewhere-{}", count.fetch_add(1, Ordering::Relaxed));
                 ledger.create(&on_now(&id, tokens("elsewhere", 1_000_000, 1))).await.unwrap();
             }
         });

@@ -10,7 +10,10 @@ async fn main() -> ExitCode {
     match Box::pin(run(&Options::parse(), |line| eprintln!("{line}"))).await {
         Ok(seen) => {
             println!("{seen}");
-            if seen.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if !seen.is_telling() {
+                eprintln!("error: too little got through to tell anything: start fewer clients, or name a release build with --binary");
+            }
+            if seen.holds() && seen.is_telling() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
             eprintln!("error: {error}");

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+/// The first wait before it is asked whether an execution has ended.
+const FIRST: Duration = Duration::from_millis(200);
 /// The longest wait between two questions whether an execution has ended.
 const LONGEST: Duration = Duration::from_secs(2);
 
@@ -163,7 +165,7 @@ impl Worker {
     /// One Standard execution: started until that is acknowledged, asked for until it has ended.
     async fn start_and_wait(&mut self, n: usize) -> Result<(), Trouble> {
         let (began, name) = (Instant::now(), format!("run-{n}"));
-        let mut wait = POLL;
+        let mut wait = FIRST;
         let mut known: Option<String> = None;
         loop {
             let (endpoint, client) = self.client();

@@ -51,6 +51,15 @@ impl Seen {
         self.over.is_empty() && nothing_lost && among && self.audits.last().is_some_and(|last| last == "balanced")
     }
 
+    /// Whether the run put the books to any test: calls were paid, budgets refused, and the process was killed among them. On a machine
+    /// too slow for so many clients steps only run out of time.
+    pub fn is_telling(&self) -> bool {
+        let ended = |ending: &str| self.endings.get(ending).copied().unwrap_or_default();
+        ended("INVOCATION_SUCCEEDED") > 0
+            && ended("RATE_LIMIT_DENIED") > 0
+            && self.uncertain + self.released + ended("InvocationUncertain") > 0
+    }
+
     /// Compares what the simulator was asked, what is reserved, and what the counters show.
     pub(super) fn judge(&mut self, paid: &[String], reservations: &[Reservation], audit: &Value, room: u64) {
         let distinct: BTreeSet<&String> = paid.iter().collect();

@@ -111,13 +111,11 @@ impl DynamoDbLedger {
         let found = |item: &Item| {
             let key = item::key(item)?;
             let decided_at = decided.get(key.as_str()).and_then(|at| Timestamp::from_microsecond(*at).ok()).unwrap_or(Timestamp::MIN);
-            Some(match reservation_from(item) {
-                Ok(reservation) => Found::Readable(Box::new(reservation)),
-                Err(_) => {
-                    let id = key.strip_prefix("R#").unwrap_or(&key).to_owned();
-                    Found::Unreadable { id, charges: item::charges(item), decided_at }
-                }
-            })
+            if let Ok(reservation) = reservation_from(item) {
+                return Some(Found::Readable(Box::new(reservation)));
+            }
+            let id = key.strip_prefix("R#").unwrap_or(&key).to_owned();
+            Some(Found::Unreadable { id, charges: item::charges(item), decided_at })
         };
         Ok(items.iter().filter_map(found).collect())
     }
@@ -205,7 +203,9 @@ impl Reading<'_> {
         }
         while let Some(found) = asking.join_next().await {
             let found = found.map_err(|error| LedgerError::Unavailable(Box::new(error)))??;
-            found.iter().for_each(|found| _ = self.note(found));
+            for found in &found {
+                self.note(found);
+            }
         }
         Ok(())
     }

@@ -50,8 +50,8 @@ pub async fn audit(arguments: cli::Audit) -> Result<u8, Failure> {
     }
     if arguments.json {
         let mut document = show::audit::json(&report, now);
-        if arguments.repair {
-            document["repairs"] = repair::json(&repairs);
+        if let Some(fields) = document.as_object_mut().filter(|_| arguments.repair) {
+            fields.insert("repairs".to_owned(), repair::json(&repairs));
         }
         super::print(&format!("{document}\n"))?;
     } else {

@@ -1,7 +1,7 @@
 //! An audit's findings as people read them, and as scripts do.
 
 use super::{plural, style};
-use cost_sentry_core::audit::{Adjustment, Compared, Finding, Report, Standing, Trusted, Verdict};
+use cost_sentry_core::audit::{Adjustment, Cause, Compared, Finding, Report, Standing, Trusted, Verdict};
 use cost_sentry_core::budget::Unit;
 use cost_sentry_core::reservation::Figures;
 use jiff::Timestamp;
@@ -83,24 +83,23 @@ fn table(rows: &[[String; 8]]) -> String {
             _ => line.trim_end().to_owned(),
         }
     };
-    rows.iter().map(|row| format!("{}\n", line(row))).collect()
+    rows.iter().map(line).chain([String::new()]).collect::<Vec<_>>().join("\n")
 }
 
 /// What is to be said of a counter beside its figures.
 fn remark(finding: &Finding) -> Option<String> {
     let said = match &finding.standing {
-        Standing::Balanced => return None,
+        Standing::Balanced | Standing::Approximate => return None,
         Standing::Differs(cause) => match cause {
-            cost_sentry_core::audit::Cause::Figures => "the counter does not show what its reservations say".to_owned(),
-            cost_sentry_core::audit::Cause::Missing => "the counter is not there".to_owned(),
-            cost_sentry_core::audit::Cause::Phantom => "no reservation has a share in this counter".to_owned(),
+            Cause::Figures => "the counter does not show what its reservations say".to_owned(),
+            Cause::Missing => "the counter is not there".to_owned(),
+            Cause::Phantom => "no reservation has a share in this counter".to_owned(),
         },
         Standing::CannotSay(what) => {
             format!("cannot say: {} cannot be read", what.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
         }
         Standing::Moving => "moving: traffic changed it each time that it was looked at; audit again".to_owned(),
         Standing::Expired => "the counter has expired, as counters do 35 days after their window".to_owned(),
-        Standing::Approximate => return None,
     };
     Some(format!("{} {}: {said}\n", mark(&finding.standing), title(finding)))
 }

@@ -55,7 +55,9 @@ impl Recount {
         }
         self.add(reservation, Figures::plus);
         if before.is_none() && reservation.state != State::Denied {
-            reservation.charges.iter().for_each(|charge| self.account_of(charge).reservations += 1);
+            for charge in &reservation.charges {
+                self.account_of(charge).reservations += 1;
+            }
         }
         if !reservation.state.is_final() {
             self.open.insert(id.to_owned(), reservation.clone());
@@ -69,17 +71,15 @@ impl Recount {
     /// Takes note of a reservation that could not be read: with its charges, if at least these could; the counters that it concerns.
     pub fn note_unreadable(&mut self, id: &str, charges: Option<&[Charge]>, decided_at: Timestamp) -> BTreeSet<CounterKey> {
         self.ended.insert(id.to_owned());
-        match charges {
-            Some(charges) => {
-                charges.iter().for_each(|charge| _ = self.account_of(charge).unreadable.insert(id.to_owned()));
-                charges.iter().map(Charge::key).collect()
+        if let Some(charges) = charges {
+            for charge in charges {
+                self.account_of(charge).unreadable.insert(id.to_owned());
             }
-            None => {
-                self.dark.insert(id.to_owned(), decided_at);
-                let concerned = self.accounts.iter().filter(|(_, account)| account.span.contains(decided_at));
-                concerned.map(|(key, _)| key.clone()).collect()
-            }
+            return charges.iter().map(Charge::key).collect();
         }
+        self.dark.insert(id.to_owned(), decided_at);
+        let concerned = self.accounts.iter().filter(|(_, account)| account.span.contains(decided_at));
+        concerned.map(|(key, _)| key.clone()).collect()
     }
 
     fn add(&mut self, reservation: &Reservation, operation: fn(Figures, Figures) -> Figures) {

@@ -38,7 +38,9 @@ fn stored(amounts: [i64; 3]) -> Stored {
 
 fn recount(reservations: &[Reservation]) -> Recount {
     let mut recount = Recount::watching(Timestamp::MIN);
-    reservations.iter().for_each(|reservation| _ = recount.note(reservation));
+    for reservation in reservations {
+        recount.note(reservation);
+    }
     recount
 }
 
@@ -135,7 +137,9 @@ fn after_an_adjustment_the_books_balance_whichever_side_was_right() {
         let found = judged(Some(&shown), &recount(&books), Vec::new(), NOW);
         let first = plan(&found, None, later, &order(trusted)).unwrap();
         let mut after = shown.figures[&Unit::Tokens];
-        first.moved().iter().for_each(|(_, moved)| after = after.plus(*moved));
+        for (_, moved) in first.moved() {
+            after = after.plus(moved);
+        }
         assert_eq!(after, figures(shown_after));
         let mended = judged(Some(&stored(shown_after)), &recount(&books), vec![first.clone()], NOW);
         assert_eq!(mended.standing, Standing::Balanced);
