@@ -23,11 +23,11 @@ fn files() -> Vec<PathBuf> {
 
 /// Plays one file; everything that is not as it says.
 async fn play(scenario: &Scenario) -> Vec<(String, Mismatch)> {
-    let stage = Stage::set(scenario).await;
+    let stage = Box::pin(Stage::set(scenario)).await;
     let mut found = Vec::new();
     for (number, request) in scenario.requests.iter().enumerate() {
         let name = format!("request {} ({})", number + 1, request.name);
-        let observed = Box::pin(stage.play(scenario, request)).await;
+        let observed = stage.play(scenario, request).await;
         found.extend(compare(&request.expected(), &observed).into_iter().map(|mismatch| (name.clone(), mismatch)));
     }
     found.extend(stage.books_balance().await.into_iter().map(|mismatch| ("the books".to_owned(), mismatch)));
