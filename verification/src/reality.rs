@@ -32,10 +32,10 @@ use tokio::sync::watch;
 /// What went wrong with the run itself.
 pub type Trouble = Box<dyn Error + Send + Sync>;
 
-/// Tokens that each answered call uses.
-const TOKENS: u64 = 65;
-/// What that costs: 27 tokens in and 38 out, at 0.80 and 4.00 dollars a million.
-const COST: NanoUsd = NanoUsd(173_600);
+/// Tokens that each answered call uses: all that was held for it, 95 in and 40 out, so that a hold too many stays too many.
+const TOKENS: u64 = 135;
+/// What that costs, at 0.80 and 4.00 dollars a million.
+const COST: NanoUsd = NanoUsd(236_000);
 /// Applications, each with a budget of its own.
 const APPLICATIONS: u64 = 4;
 /// So long without any progress is a failure of the run, not of the machine.
@@ -73,7 +73,8 @@ impl Options {
         let room = self.room();
         let per_application = room.saturating_mul(TOKENS) / APPLICATIONS;
         format!(
-            "{{ models: {{ claude-3-5-haiku: {{ id: \"us.anthropic.claude-3-5-haiku-20241022-v1:0\" }} }}, budgets: [\
+            "{{ models: {{ claude-3-5-haiku: {{ id: \"us.anthropic.claude-3-5-haiku-20241022-v1:0\" }} }}, \
+             requests: {{ inputBound: bytes }}, budgets: [\
              {{ name: all, limit: {{ requests: {room}, usd: {usd} }}, window: month }}, \
              {{ name: app, limit: {{ tokens: {per_application} }}, window: month, per: [applicationId] }}, \
              {{ name: day, limit: {{ tokens: {day} }}, window: month }}] }}",
@@ -103,7 +104,7 @@ pub async fn run(options: &Options, say: impl Fn(&str)) -> Result<Seen, Trouble>
     let began = Instant::now();
     let desk = tempfile::tempdir()?;
     let tool = Tool::find(options.binary.as_deref(), desk.path())?;
-    let script = "models: { '*': { latency: 120ms, usage: { inputTokens: 27, outputTokens: 38 } } }";
+    let script = "models: { '*': { latency: 120ms, usage: { inputTokens: 95, outputTokens: 40 } } }";
     let bedrock = Simulator::start(Script::parse(script)?).await?;
     std::fs::write(desk.path().join("policy.yaml"), options.policy())?;
 

@@ -115,7 +115,7 @@ struct Worker {
 fn request(n: usize) -> String {
     json!({
         "model": "claude-3-5-haiku",
-        "prompt": { "messages": [{ "role": "user", "content": format!("Question {n}?") }], "parameters": { "max_tokens": 40 } },
+        "prompt": { "messages": [{ "role": "user", "content": format!("Question {n:05}?") }], "parameters": { "max_tokens": 40 } },
         "tags": { "applicationId": format!("app-{}", n as u64 % APPLICATIONS) },
     })
     .to_string()

@@ -102,6 +102,7 @@ impl Seen {
                     (Some(limit), Some(committed)) => {
                         compared += 1;
                         if committed > *limit {
+                            let word = if word == "usd" { "nano-dollars" } else { word };
                             self.over.push(format!("{key} has {committed} {word} committed, its limit is {limit}"));
                         }
                     }
