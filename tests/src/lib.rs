@@ -3,6 +3,8 @@
 //! Cases are data under `tests/data`; each module here is one question that they answer.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_requests;
 #[cfg(test)]
 mod binary;

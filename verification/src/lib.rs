@@ -4,4 +4,5 @@
 //! shipped decisions of `core` and steps of `workflow`: nothing here imitates them. What was found is in `docs/verification.md`.
 
 pub mod model;
+pub mod reality;
 pub mod simulation;

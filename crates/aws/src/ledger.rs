@@ -8,14 +8,21 @@
 //! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
 //! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
 //! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
+//! | a window's counters, also those that no reservation names | index `day`: `dayPartition = C<UTC month of its start>#0…7`, `decidedAt` its start | Query per partition, then BatchGetItem |
+//! | a counter's adjustments | `pk = A#<counter's key>#1`, `#2`, … | BatchGetItem, consistent |
+//! | mend a counter | the next of these and the counter | TransactWriteItems |
 //!
 //! No Scan on any of them. Both indexes hold keys only, and the day index's keys never change, so that its upkeep costs one write per
-//! request. A reservation is in the lease index only while it is open.
+//! request and one per counter. A reservation is in the lease index only while it is open.
 
+mod adjustment;
+mod audit;
 mod item;
 mod model;
 mod transaction;
 
+pub use adjustment::Mended;
+pub use audit::{AuditOf, Progress};
 pub use item::{Item, ItemError, figures as counter_figures, reservation_from, reservation_item};
 
 use crate::table::{DAY_INDEX, LEASE_INDEX, PARTITIONS, lease_partition_name};

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod check;
 mod execution;
 mod explain;
@@ -65,6 +66,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Local(arguments) => Box::pin(local::local(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,
         Command::Policy(PolicyCommand::Schema) => policy::schema(),
+        Command::Audit(arguments) => Box::pin(audit::audit(arguments)).await,
         Command::Sweep(arguments) => Box::pin(sweep::sweep(arguments)).await,
     };
     match done {

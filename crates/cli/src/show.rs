@@ -1,5 +1,6 @@
 //! What people see: plain text that makes sense without colour.
 
+pub mod audit;
 pub mod bar;
 pub mod changes;
 pub mod explanation;

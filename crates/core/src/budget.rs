@@ -212,6 +212,19 @@ impl Budget {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey(String);
 
+/// What a counter's key says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CounterParts<'a> {
+    /// The budget's stable id.
+    pub budget: &'a str,
+    /// The window's word, such as `day`.
+    pub window: &'a str,
+    /// The window's first instant.
+    pub start: Timestamp,
+    /// The counter within the budget.
+    pub scope: &'a str,
+}
+
 impl CounterKey {
     /// The only place where a counter's key is made; its text is stored, so it is pinned by a test.
     pub fn new(mode: Mode, budget: &str, window: &str, span: Span, scope: &str) -> Self {
@@ -220,6 +233,20 @@ impl CounterKey {
             Mode::Shadow => 'S',
         };
         Self(format!("{kind}#{budget}#{window}#{}#{scope}", span.start))
+    }
+
+    /// The key of a stored text; nothing where the text is no counter's.
+    pub fn stored(text: &str) -> Option<Self> {
+        let key = Self(text.to_owned());
+        key.parts().is_some().then_some(key)
+    }
+
+    /// What the key says; a budget's id and a window's word hold no `#`, so that whatever else the scope ends in belongs to it.
+    pub fn parts(&self) -> Option<CounterParts<'_>> {
+        let mut parts = self.0.splitn(5, '#');
+        let kind = parts.next()?;
+        let (budget, window, start, scope) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        matches!(kind, "C" | "S").then_some(CounterParts { budget, window, start: start.parse().ok()?, scope })
     }
 
     /// Whether the counter is exact, or a shadow's.
@@ -246,6 +273,22 @@ mod tests {
             key(Mode::Shadow, "costCenter=sales|environment="),
             "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment="
         );
+    }
+
+    #[test]
+    fn a_counter_key_reads_back_and_nothing_else_does() {
+        let span = Span { start: "2026-11-01T00:00:00.5Z".parse().unwrap(), end: "2026-12-01T00:00:00Z".parse().unwrap() };
+        for scope in ["", "applicationId=a", "costCenter=sales#7|environment="] {
+            for mode in [Mode::Enforce, Mode::Shadow] {
+                let key = CounterKey::new(mode, "org-month", "month", span, scope);
+                let parts = CounterParts { budget: "org-month", window: "month", start: span.start, scope };
+                assert_eq!(key.parts(), Some(parts));
+                assert_eq!(CounterKey::stored(key.as_str()), Some(key));
+            }
+        }
+        for text in ["", "C#a#day", "C#a#day#yesterday#", "R#a#day#2026-11-01T00:00:00Z#", "A#C#a#day#2026-11-01T00:00:00Z#"] {
+            assert_eq!(CounterKey::stored(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnVal
 use cost_sentry_core::budget::{CounterKey, Unit};
 use cost_sentry_core::reservation::{CounterDelta, Reservation, Step};
 use cost_sentry_workflow::ports::LedgerError;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ pub(super) fn condition_values(version: Option<u64>) -> Vec<(String, AttributeVa
     version.map(|version| (":version".to_owned(), number(version))).into_iter().collect()
 }
 
-fn number(value: impl Into<i128>) -> AttributeValue {
+pub(super) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
@@ -160,13 +161,26 @@ fn update(deltas: &[&CounterDelta], ceiling: &Ceiling<'_>) -> CounterUpdate {
     let mut update = format!("ADD {}", adds.join(", "));
     match (ceiling, deltas.first()) {
         (Ceiling::Room(_) | Ceiling::Nothing, Some(delta)) => {
-            update = format!("SET expiresAt = :expires {update}");
-            values.push((":expires".to_owned(), number(item::counter_expiry(delta.window_end))));
+            let (set, set_values) = set_place(&delta.key, Some(delta.window_end));
+            update = format!("{set} {update}");
+            values.extend(set_values);
         }
         (Ceiling::Exists, _) => conditions.push("attribute_exists(pk)".to_owned()),
         (_, None) => {}
     }
     CounterUpdate { update, condition: (!conditions.is_empty()).then(|| conditions.join(" AND ")), values }
+}
+
+/// Sets what a counter's key and window say: when it may be deleted, and where the day index has it. Both are the same each time, so
+/// that only a counter's first update writes to the index.
+pub(super) fn set_place(key: &CounterKey, window_end: Option<Timestamp>) -> (String, Vec<(String, AttributeValue)>) {
+    let expiry = window_end.map(|end| ("expiresAt", ":expires", number(item::counter_expiry(end))));
+    let place = item::counter_place(key);
+    let place = place.map(|(day, start)| [("dayPartition", ":day", AttributeValue::S(day)), ("decidedAt", ":start", number(start))]);
+    let all: Vec<_> = expiry.into_iter().chain(place.into_iter().flatten()).collect();
+    let sets: Vec<String> = all.iter().map(|(attribute, value, _)| format!("{attribute} = {value}")).collect();
+    let set = if sets.is_empty() { String::new() } else { format!("SET {}", sets.join(", ")) };
+    (set, all.into_iter().map(|(_, name, value)| (name.to_owned(), value)).collect())
 }
 
 impl DynamoDbLedger {

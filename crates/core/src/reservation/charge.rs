@@ -24,6 +24,26 @@ impl Figures {
     pub fn held(self) -> i64 {
         self.committed.saturating_sub(self.used).saturating_sub(self.uncertain)
     }
+
+    /// Each figure and the other's.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.with(other, i64::saturating_add)
+    }
+
+    /// Each figure without the other's.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.with(other, i64::saturating_sub)
+    }
+
+    fn with(self, other: Self, operation: fn(i64, i64) -> i64) -> Self {
+        Self {
+            committed: operation(self.committed, other.committed),
+            used: operation(self.used, other.used),
+            uncertain: operation(self.uncertain, other.uncertain),
+        }
+    }
 }
 
 /// One unit of a charge: what was asked against which limit, and what the counter showed when that was decided.
