@@ -68,7 +68,7 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
     let model = &request.model;
     let subject = Subject { model: &model.name, model_id: &model.model_id, underlying: &model.underlying, tags: &request.tags };
     let mut charges = Vec::new();
-    for budget in policy.budgets.iter().filter(|budget| budget.applies_to(subject)) {
+    for budget in policy.budgets.of(subject) {
         let Some(span) = budget.window.span(now) else { continue };
         match amounts(budget, &estimate, cost) {
             Some(amounts) => charges.push(Charge {

@@ -1,0 +1,99 @@
+//! The budgets of a policy, filed so that a request's are found without looking at the others.
+//!
+//! A budget is filed under one key of its `match`, the one whose values fewest budgets name, once for each of those values; a request has
+//! at most one value per key, so it finds a budget at most once. Budgets without a `match` are for all. What is found by one key only
+//! may still differ in another: [`Budget::applies_to`] has the last word. Time plays no part here: whether a window or a definition counts
+//! at some moment is asked of what was found.
+
+use super::{Budget, Subject};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Deref;
+
+/// Budgets in the policy's order; read as a slice.
+#[derive(Debug, Clone, Default)]
+pub struct Budgets {
+    list: Vec<Budget>,
+    index: Index,
+}
+
+/// Where in a list the budgets stand that may apply.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    /// Positions of the budgets for all requests.
+    for_all: Vec<usize>,
+    /// By key and value, positions in ascending order.
+    filed: BTreeMap<String, HashMap<String, Vec<usize>>>,
+}
+
+impl Budgets {
+    /// Those that apply to a request, in the policy's order.
+    pub fn of<'a>(&'a self, subject: Subject<'a>) -> impl Iterator<Item = &'a Budget> {
+        let candidates = self.index.candidates(subject.values()).into_iter();
+        candidates.filter_map(|position| self.list.get(position)).filter(move |budget| budget.applies_to(subject))
+    }
+}
+
+impl From<Vec<Budget>> for Budgets {
+    fn from(list: Vec<Budget>) -> Self {
+        Self { index: Index::of(&list), list }
+    }
+}
+
+impl Index {
+    /// Files these budgets by their positions.
+    pub(crate) fn of<'a>(list: impl IntoIterator<Item = &'a Budget, IntoIter: Clone>) -> Self {
+        let list = list.into_iter();
+        let mut named: HashMap<(&str, &str), usize> = HashMap::new();
+        for (key, values) in list.clone().flat_map(|budget| &budget.matching) {
+            for value in values {
+                *named.entry((key, value)).or_default() += 1;
+            }
+        }
+        // A request that finds the budget through this key looks at no more budgets than this.
+        let crowd = |key: &str, value: &String| named.get(&(key, value.as_str())).copied().unwrap_or_default();
+        let mut index = Self::default();
+        for (position, budget) in list.enumerate() {
+            let rarest = budget.matching.iter().min_by_key(|(key, values)| values.iter().map(|value| crowd(key, value)).max());
+            let Some((key, values)) = rarest else {
+                index.for_all.push(position);
+                continue;
+            };
+            let by_value = index.filed.entry(key.clone()).or_default();
+            for value in values {
+                by_value.entry(value.clone()).or_default().push(position);
+            }
+        }
+        index
+    }
+
+    /// Positions of what may apply to a request with these keys and values, in ascending order.
+    pub(crate) fn candidates<'a>(&self, values: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<usize> {
+        let filed = values.filter_map(|(key, value)| self.filed.get(key)?.get(value));
+        let mut found: Vec<usize> = self.for_all.iter().chain(filed.flatten()).copied().collect();
+        found.sort_unstable();
+        // A tag that shares its name with a model's key must not have a budget charged twice.
+        found.dedup();
+        found
+    }
+}
+
+impl Deref for Budgets {
+    type Target = [Budget];
+
+    fn deref(&self) -> &[Budget] {
+        &self.list
+    }
+}
+
+impl<'a> IntoIterator for &'a Budgets {
+    type Item = &'a Budget;
+    type IntoIter = std::slice::Iter<'a, Budget>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.iter()
+    }
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;
