@@ -5,4 +5,5 @@
 
 pub mod many_budgets;
 pub mod one_policy;
+pub mod side_by_side;
 pub mod spread;
