@@ -111,3 +111,7 @@ fn race_row(contender: Contender, options: Options) -> Result<RaceRow, Failed> {
     }
     Ok(RaceRow::of(contender, &ran))
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;
