@@ -6,7 +6,7 @@ const SMALL: Options = Options {
     seed: 1,
     seeds: 2,
     requests: 120,
-    per_second: 10.0,
+    per_second: 400.0,
     workers: 32,
     room_percent: 25,
     tight_room_percent: 3,
@@ -62,4 +62,31 @@ fn a_seed_gives_the_same_result_in_virtual_time_each_time() {
     let once = figures(1);
     assert_eq!(figures(1), once);
     assert_ne!(figures(2), once);
+}
+
+/// Where usage is as large as the hold, any hold too many is money too much.
+#[test]
+fn requests_that_use_all_that_they_hold_do_not_pass_the_limit_however_closely_they_come() {
+    let shape = Shape { requests: 200, per_second: 1_000.0, deaths_per_thousand: 0 };
+    for (seed, contender) in [(1, Contender::CostSentry("bytes")), (2, Contender::CostSentry("refine")), (1, Contender::ReadThenWrite)] {
+        let mut arrivals = arrivals(seed, shape);
+        for arrival in &mut arrivals {
+            // The bound from bytes, to the token.
+            arrival.input = u64::try_from(arrival.prompt.len()).unwrap() + 80;
+            arrival.output = arrival.max_tokens;
+        }
+        let (limit, spent) = nearly_spent(&arrivals, 15, 95);
+        let arrivals: Arc<[Arrival]> = arrivals.into();
+        let ran = virtual_time().unwrap().block_on(async {
+            let world = Arc::new(World::new(Time::Virtual, seed, limit, spent));
+            contender.run(&world, &arrivals, 200).await.unwrap()
+        });
+        assert_eq!(ran.books.counted, ran.tally.spent, "{contender:?} {ran:?}");
+        if contender == Contender::ReadThenWrite {
+            assert!(ran.tally.spent > limit, "the test meets no race: {limit} {ran:?}");
+        } else {
+            let both = ran.tally.approved > 5 && ran.tally.refused > 5;
+            assert!(both && ran.tally.spent <= limit, "{contender:?} {limit} {ran:?}");
+        }
+    }
 }
