@@ -1,7 +1,7 @@
 //! What a policy of ten thousand budgets costs a request, against one of ten, where the same number of budgets applies to it.
 //!
-//! The shipped `CheckRateLimit` runs on the memory ledger, so that no network hides the difference. Rounds of both sizes alternate in one
-//! process, and the order within a round alternates too: what the machine does meanwhile meets both alike.
+//! The shipped `CheckRateLimit` runs on the memory ledger, so that no network hides the difference. Both sizes take turns in one process,
+//! request by request: what the machine does meanwhile meets both alike.
 
 mod bench;
 mod documents;

@@ -123,9 +123,10 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Every key with a value.
+    /// Every key once, with its value as [`Self::value`] says it.
     fn values(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let tags = self.tags.values.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let tags = tags.filter(|(key, _)| !Self::MODEL_KEYS.contains(key));
         [("model", self.model), ("modelId", self.model_id), ("underlying", self.underlying)].into_iter().chain(tags)
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 /// Measures CheckRateLimit under a small and a large policy of which the same six budgets apply to each request.
 ///
-/// The shipped step runs on the ledger in memory; rounds of both policies alternate in one process. Build it with --release, or the figures
+/// The shipped step runs on the ledger in memory; both policies take turns, request by request, in one process. Build it with --release, or the figures
 /// say more about the compiler than about the step.
 #[derive(Debug, Parser)]
 #[command(name = "many-budgets", after_help = "Example: cargo run --release -p cost-sentry-verification --bin many-budgets -- --rounds 41")]

@@ -1,17 +1,18 @@
 //! The measurement.
 
-use super::documents::{policy, request, teams};
+use super::documents::{PER_TEAM, SHARED, policy, request, teams};
 use super::report::{Figures, Policies, Ratios, Row};
 use crate::one_policy::{CountsNothing, OnePolicy, SetClock, Silent};
 use crate::spread::Spread;
 use cost_sentry_core::budget::Subject;
-use cost_sentry_core::plan;
+use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::Policy;
 use cost_sentry_core::request::Request;
+use cost_sentry_core::reservation::State;
 use cost_sentry_workflow::error::Thrown;
 use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use cost_sentry_workflow::policy_cache::{PolicyCache, compile};
-use cost_sentry_workflow::ports::PolicyError;
+use cost_sentry_workflow::ports::{Ledger, PolicyError};
 use cost_sentry_workflow::steps::{CheckRateLimit, ValidateAndSetContext};
 use cost_sentry_workflow::time_outs::Leases;
 use jiff::Timestamp;
@@ -21,6 +22,11 @@ use std::time::Instant;
 
 /// When all of it happens.
 const NOW: &str = "2026-11-20T12:30:00Z";
+
+/// Requests per round for which every budget is looked at, for comparison.
+const LOOKS: usize = 20;
+/// Counters that the ledger holds before a round, per request of it.
+const COUNTERS_PER_REQUEST: usize = 4;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -79,24 +85,17 @@ pub async fn measure(options: Options, mut progress: impl FnMut(usize)) -> Resul
     }
     let clock = SetClock::at(NOW.parse().unwrap_or_default());
     let [small, large] = options.sizes;
-    let (mut sides, mut policies) = (Vec::new(), Vec::new());
-    for budgets in [small, large] {
-        let (side, figures) = Side::new(budgets, &clock).await?;
-        sides.push(side);
-        policies.push(figures);
-    }
+    let (mut small, of_small) = Side::new(small, &clock).await?;
+    let (mut large, of_large) = Side::new(large, &clock).await?;
+    let policies = vec![of_small, of_large];
     let mut rows = Vec::new();
     for (asking, spread_out) in [("one team asks", false), ("all teams ask in turn", true)] {
         let mut rounds: [Vec<Round>; 2] = [Vec::new(), Vec::new()];
         for n in 0..=options.rounds {
-            let order = if n % 2 == 0 { [0, 1] } else { [1, 0] };
-            for which in order {
-                let (Some(side), Some(found)) = (sides.get_mut(which), rounds.get_mut(which)) else { continue };
-                let round = side.round(options.requests, spread_out).await?;
-                // The first round fills the caches of the machine.
-                if n > 0 {
-                    found.push(round);
-                }
+            let found = round(&mut small, &mut large, options.requests, spread_out).await?;
+            // The first round fills the caches of the machine.
+            if n > 0 {
+                rounds.iter_mut().zip(found).for_each(|(rounds, round)| rounds.push(round));
             }
             progress(n);
         }
@@ -155,41 +154,103 @@ impl<'a> Side<'a> {
         Ok(inputs)
     }
 
-    async fn round(&mut self, requests: usize, spread_out: bool) -> Result<Round, Failed> {
-        let inputs = self.inputs(requests, spread_out).await?;
-        let parsed: Vec<Request> =
-            inputs.iter().filter_map(|input| serde_json::from_value(input.get("request").cloned().unwrap_or_default()).ok()).collect();
-        self.check.ledger = MemoryLedger::default();
-        let mut steps = Vec::with_capacity(requests);
-        for input in inputs {
-            let began = Instant::now();
-            let answer = self.check.run(input).await?;
-            steps.push(micros(began));
-            let charges = answer.pointer("/reservation/charges").and_then(Value::as_array).map_or(0, Vec::len);
-            if charges != 6 {
-                return Err(Failed::NotApproved { expected: 6, found: answer });
-            }
+    /// A ledger that holds these requests' counters, as all but a window's first request find it, and counters of others up to the same
+    /// number under both policies: what it takes to find one among them is no part of what the policy costs.
+    async fn stocked_ledger(&self, requests: &[Request]) -> MemoryLedger {
+        let ledger = MemoryLedger::default();
+        let now = now();
+        let mut others = Vec::new();
+        for (n, request) in requests.iter().enumerate() {
+            let Ok(plan) = self.plan(request) else { continue };
+            let mut reservation = plan.reserve(request, State::Held, now, now);
+            reservation.tags.request_id = format!("before-{n}");
+            // A ledger in memory has no other reason to refuse than the limits, which are far away.
+            drop(ledger.create(&reservation).await);
+            others.push(reservation);
         }
-        let now: Timestamp = NOW.parse().unwrap_or_default();
-        let timed = |work: &dyn Fn(&Request)| {
-            Spread::of(parsed.iter().map(|request| {
-                let began = Instant::now();
-                work(request);
-                micros(began)
-            }))
-            .median
-        };
-        let plan = timed(&|request| {
-            let plan = plan::estimate(&self.policy, request).and_then(|estimate| plan::plan(&self.policy, request, estimate, now));
-            drop(black_box(plan));
-        });
-        let every_budget = timed(&|request| {
-            let model = &request.model;
-            let subject = Subject { model: &model.name, model_id: &model.model_id, underlying: &model.underlying, tags: &request.tags };
-            black_box(self.policy.budgets.iter().filter(|budget| budget.applies_to(subject)).count());
-        });
-        Ok(Round { step: Spread::of(steps).median, plan, every_budget })
+        let mut stocked = ledger.books().counters.len();
+        for (n, mut reservation) in others.into_iter().enumerate() {
+            reservation.tags.request_id = format!("other-{n}");
+            reservation.charges.truncate((COUNTERS_PER_REQUEST * requests.len()).saturating_sub(stocked));
+            stocked += reservation.charges.len();
+            for (m, charge) in reservation.charges.iter_mut().enumerate() {
+                charge.budget = format!("team-{n}-other-{m}");
+            }
+            drop(ledger.create(&reservation).await);
+        }
+        ledger
     }
+
+    fn plan(&self, request: &Request) -> Result<Plan, NoPlan> {
+        plan::estimate(&self.policy, request).and_then(|estimate| plan::plan(&self.policy, request, estimate, now()))
+    }
+
+    fn budgets_of_all(&self, request: &Request) -> usize {
+        let model = &request.model;
+        let subject = Subject { model: &model.name, model_id: &model.model_id, underlying: &model.underlying, tags: &request.tags };
+        self.policy.budgets.iter().filter(|budget| budget.applies_to(subject)).count()
+    }
+
+    /// One request through the step: how long it took.
+    async fn step(&self, input: Value) -> Result<f64, Failed> {
+        let began = Instant::now();
+        let answer = self.check.run(input).await?;
+        let took = micros(began);
+        let charges = answer.pointer("/reservation/charges").and_then(Value::as_array).map_or(0, Vec::len);
+        if charges == SHARED + PER_TEAM { Ok(took) } else { Err(Failed::NotApproved { expected: SHARED + PER_TEAM, found: answer }) }
+    }
+}
+
+/// One round of both policies. They take turns request by request, so that whatever else the machine does meets both alike, and neither
+/// finds the processor's caches as it left them.
+async fn round(small: &mut Side<'_>, large: &mut Side<'_>, requests: usize, spread_out: bool) -> Result<[Round; 2], Failed> {
+    let inputs = [small.inputs(requests, spread_out).await?, large.inputs(requests, spread_out).await?];
+    let parsed = inputs.each_ref().map(|inputs| {
+        let request = |input: &Value| serde_json::from_value(input.get("request").cloned().unwrap_or_default()).ok();
+        inputs.iter().filter_map(request).collect::<Vec<Request>>()
+    });
+    // The plans come first: nothing has touched these budgets' memory for some rounds. The step has a policy of its own.
+    let [mut plans, mut steps] = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+    let [of_small, of_large] = &parsed;
+    for (of_small, of_large) in of_small.iter().zip(of_large) {
+        let [plans_small, plans_large] = &mut plans;
+        plans_small.push(timed(|| small.plan(of_small)));
+        plans_large.push(timed(|| large.plan(of_large)));
+    }
+    small.check.ledger = small.stocked_ledger(of_small).await;
+    large.check.ledger = large.stocked_ledger(of_large).await;
+    let [of_small, of_large] = inputs;
+    for (of_small, of_large) in of_small.into_iter().zip(of_large) {
+        let [steps_small, steps_large] = &mut steps;
+        steps_small.push(small.step(of_small).await?);
+        steps_large.push(large.step(of_large).await?);
+    }
+    let [of_small, of_large] = &parsed;
+    let every_budget = [(&*small, of_small), (&*large, of_large)]
+        .map(|(side, parsed)| median(parsed.iter().take(LOOKS).map(|request| timed(|| side.budgets_of_all(request)))));
+    let [plan_small, plan_large] = plans.map(median);
+    let [step_small, step_large] = steps.map(median);
+    let [all_small, all_large] = every_budget;
+    Ok([
+        Round { step: step_small, plan: plan_small, every_budget: all_small },
+        Round { step: step_large, plan: plan_large, every_budget: all_large },
+    ])
+}
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap_or_default()
+}
+
+fn median(times: impl IntoIterator<Item = f64>) -> f64 {
+    Spread::of(times).median
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> f64 {
+    let began = Instant::now();
+    let done = work();
+    let took = micros(began);
+    drop(black_box(done));
+    took
 }
 
 fn micros(began: Instant) -> f64 {

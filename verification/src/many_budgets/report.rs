@@ -67,7 +67,7 @@ impl fmt::Display for Figures {
         let [small, large] = self.sizes;
         writeln!(
             f,
-            "six budgets apply to each request; {} rounds of {} requests per policy, alternating",
+            "six budgets apply to each request; {} rounds of {} requests per policy, in turn",
             self.rounds, self.requests_per_round
         )?;
         writeln!(f, "microseconds per request: the median over rounds of each round's median (least to most)\n")?;

@@ -1,8 +1,8 @@
 //! The budgets of a policy, filed so that a request's are found without looking at the others.
 //!
 //! A budget is filed under one key of its `match`, the one whose values fewest budgets name, once for each of those values; a request has
-//! at most one value per key, so it finds a budget at most once. Budgets without a `match` are for all. What is found by one key only
-//! may still differ in another: [`Budget::applies_to`] has the last word. Time plays no part here: whether a window or a definition counts
+//! at most one value per key, so it finds a budget at most once. Budgets without a `match` are for all. What is found by one key
+//! may still differ in another: where there is another, [`Budget::applies_to`] has the last word. Time plays no part here: whether a window or a definition counts
 //! at some moment is asked of what was found.
 
 use super::{Budget, Subject};
@@ -19,17 +19,29 @@ pub struct Budgets {
 /// Where in a list the budgets stand that may apply.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    /// Positions of the budgets for all requests.
-    for_all: Vec<usize>,
-    /// By key and value, positions in ascending order.
-    filed: BTreeMap<String, HashMap<String, Vec<usize>>>,
+    /// The budgets for all requests.
+    for_all: Vec<Found>,
+    /// By key and value, in ascending order.
+    filed: BTreeMap<String, HashMap<String, Vec<Found>>>,
+}
+
+/// A budget that may apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Found {
+    /// Where it stands in the list.
+    pub position: usize,
+    /// It has no other key in its `match`: it does apply, and nothing else of it has to be looked at, which with thousands of budgets is
+    /// mostly a walk to memory that no cache holds.
+    by_its_only_key: bool,
 }
 
 impl Budgets {
     /// Those that apply to a request, in the policy's order.
     pub fn of<'a>(&'a self, subject: Subject<'a>) -> impl Iterator<Item = &'a Budget> {
-        let candidates = self.index.candidates(subject.values()).into_iter();
-        candidates.filter_map(|position| self.list.get(position)).filter(move |budget| budget.applies_to(subject))
+        self.index.candidates(subject.values()).into_iter().filter_map(move |found| {
+            let budget = self.list.get(found.position)?;
+            (found.by_its_only_key || budget.applies_to(subject)).then_some(budget)
+        })
     }
 }
 
@@ -53,26 +65,25 @@ impl Index {
         let crowd = |key: &str, value: &String| named.get(&(key, value.as_str())).copied().unwrap_or_default();
         let mut index = Self::default();
         for (position, budget) in list.enumerate() {
+            let found = Found { position, by_its_only_key: budget.matching.len() <= 1 };
             let rarest = budget.matching.iter().min_by_key(|(key, values)| values.iter().map(|value| crowd(key, value)).max());
             let Some((key, values)) = rarest else {
-                index.for_all.push(position);
+                index.for_all.push(found);
                 continue;
             };
             let by_value = index.filed.entry(key.clone()).or_default();
             for value in values {
-                by_value.entry(value.clone()).or_default().push(position);
+                by_value.entry(value.clone()).or_default().push(found);
             }
         }
         index
     }
 
-    /// Positions of what may apply to a request with these keys and values, in ascending order.
-    pub(crate) fn candidates<'a>(&self, values: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<usize> {
+    /// What may apply to a request with these keys, each once, and values; in ascending order.
+    pub(crate) fn candidates<'a>(&self, values: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Found> {
         let filed = values.filter_map(|(key, value)| self.filed.get(key)?.get(value));
-        let mut found: Vec<usize> = self.for_all.iter().chain(filed.flatten()).copied().collect();
+        let mut found: Vec<Found> = self.for_all.iter().chain(filed.flatten()).copied().collect();
         found.sort_unstable();
-        // A tag that shares its name with a model's key must not have a budget charged twice.
-        found.dedup();
         found
     }
 }

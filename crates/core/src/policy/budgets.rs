@@ -263,7 +263,7 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         // A budget around this one applies to whatever this one applies to, so it is found by any one of the values of each key.
         let values = budget.matching.iter().filter_map(|(key, values)| Some((key.as_str(), values.first()?.as_str())));
         let around = index.candidates(values);
-        if !around.into_iter().filter_map(|position| budgets.get(position)).any(|(_, outer)| encloses(outer)) {
+        if !around.into_iter().filter_map(|found| budgets.get(found.position)).any(|(_, outer)| encloses(outer)) {
             let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
             problems.add(format!("{pointer}/per"), expected);
         }
