@@ -132,8 +132,8 @@ fn of_many_ways_around_a_budget_some_are_named_and_the_others_counted() {
             budgets(json!([own])),
         ],
         EARLY,
-        &expect![[r#"
+        &expect![[r"
             /budgets/0/match/model: the same model is reached without this budget as `m01`, `m02`, `m03`, `m04`, `m05`, `m06`, `m07`, `m08`, `m09`, `m10` and 2 more; match `underlying` to count it all
-        "#]],
+        "]],
     );
 }

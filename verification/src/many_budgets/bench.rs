@@ -85,8 +85,8 @@ pub async fn measure(options: Options, mut progress: impl FnMut(usize)) -> Resul
     }
     let clock = SetClock::at(NOW.parse().unwrap_or_default());
     let [small, large] = options.sizes;
-    let (mut small, of_small) = Side::new(small, &clock).await?;
-    let (mut large, of_large) = Side::new(large, &clock).await?;
+    let (mut small, of_small) = Side::new(small, &clock)?;
+    let (mut large, of_large) = Side::new(large, &clock)?;
     let policies = vec![of_small, of_large];
     let mut rows = Vec::new();
     for (asking, spread_out) in [("one team asks", false), ("all teams ask in turn", true)] {
@@ -117,7 +117,7 @@ fn row(asking: &'static str, [small, large]: &[Vec<Round>; 2]) -> Row {
 }
 
 impl<'a> Side<'a> {
-    async fn new(budgets: usize, clock: &'a SetClock) -> Result<(Self, Policies), Failed> {
+    fn new(budgets: usize, clock: &'a SetClock) -> Result<(Self, Policies), Failed> {
         let document = policy(budgets);
         let text = document.to_string();
         let began = Instant::now();

@@ -71,7 +71,7 @@ impl fmt::Display for Figures {
             self.rounds, self.requests_per_round
         )?;
         writeln!(f, "microseconds per request: the median over rounds of each round's median (least to most)\n")?;
-        writeln!(f, "{:<36} {:>22} {:>22}   {}", "", format!("{small} budgets"), format!("{large} budgets"), "growth")?;
+        writeln!(f, "{:<36} {:>22} {:>22}   growth", "", format!("{small} budgets"), format!("{large} budgets"))?;
         for row in &self.rows {
             writeln!(f, "{}", row.asking)?;
             line(f, "  CheckRateLimit", row.step_micros, Some(row.ratios.step))?;

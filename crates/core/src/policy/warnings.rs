@@ -52,11 +52,11 @@ impl<'a> Overview<'a> {
             policy.models.contains_key(*name) || counted_id
         };
         let others = all.saturating_sub(names.iter().filter(is_counted).count());
-        let named: Vec<&str> = ways.flatten().copied().filter(|way| !names.contains(*way)).take(WAYS_NAMED).collect();
-        match others.saturating_sub(named.len()) {
-            _ if named.is_empty() => None,
-            0 => Some(crate::problem::list(&named)),
-            more => Some(format!("`{}` and {more} more", named.join("`, `"))),
+        let shown: Vec<&str> = ways.flatten().copied().filter(|way| !names.contains(*way)).take(WAYS_NAMED).collect();
+        match others.saturating_sub(shown.len()) {
+            _ if shown.is_empty() => None,
+            0 => Some(crate::problem::list(&shown)),
+            more => Some(format!("`{}` and {more} more", shown.join("`, `"))),
         }
     }
 
@@ -125,11 +125,11 @@ impl Policy {
         if budget.mode == Mode::Shadow {
             return;
         }
-        if let Some(names) = budget.matching.get("model") {
-            if let Some(ways) = overview.other_ways(self, names) {
-                let says = format!("the same model is reached without this budget as {ways}; match `underlying` to count it all");
-                warnings.push(warning(&format!("{pointer}/match/model"), &says));
-            }
+        if let Some(names) = budget.matching.get("model")
+            && let Some(ways) = overview.other_ways(self, names)
+        {
+            let says = format!("the same model is reached without this budget as {ways}; match `underlying` to count it all");
+            warnings.push(warning(&format!("{pointer}/match/model"), &says));
         }
         for key in budget.matching.keys().filter(|key| !crate::budget::Subject::MODEL_KEYS.contains(&key.as_str())) {
             let is_required = key == crate::tags::APPLICATION_ID;

@@ -67,7 +67,7 @@ impl Design for ReserveAndCommit {
         widened.map_err(|error| Failed::because("limitador did not take a larger limit")(&error))?;
         let counters = self.limiter.get_counters(&self.namespace);
         let counters = counters.map_err(|error| Failed::because("limitador did not show its counters")(&error))?;
-        let counted = counters.iter().filter_map(|counter| counter.remaining()).map(|remaining| most - remaining).sum();
+        let counted = counters.iter().filter_map(limitador::counter::Counter::remaining).map(|remaining| most - remaining).sum();
         Ok(Books { counted, uncertain: 0 })
     }
 }

@@ -145,13 +145,12 @@ impl<L: Ledger + 'static> ThisLedger<L> {
                 let invoke = InvokeModel { ledger, model: OneCall { arrival, world }, edge, leases: Leases::default() };
                 let killed_after = Duration::from_millis(arrival.call_millis + 100);
                 let running = invoke.run(checked);
-                if !arrival.dies {
-                    running.await?
-                } else {
+                if arrival.dies {
                     // The process is gone: its future is dropped where it stands, and no later state runs.
-                    let _ = tokio::time::timeout(killed_after, running).await;
+                    drop(tokio::time::timeout(killed_after, running).await);
                     return Ok(());
                 }
+                running.await?
             }
             Some("DENIED") => {
                 world.refuse(arrival);

@@ -1,4 +1,4 @@
-//! The commands run, at a small size, as a reader of the documents would run them.
+//! As a reader of the documents would run them, at a small size.
 
 use serde_json::Value;
 use std::process::{Command, Output};
@@ -74,4 +74,27 @@ fn many_budgets_prints_a_table_or_json() {
     assert_eq!(figures["sizes"], serde_json::json!([6, 40]));
     let table = String::from_utf8(run(MANY_BUDGETS, &size).stdout).unwrap();
     assert!(table.contains("40 budgets") && table.contains("growth"), "{table}");
+}
+
+#[test]
+fn the_commands_in_the_documents_are_ones_that_these_programs_know() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let [document, manifest] =
+        ["../docs/verification.md", "Cargo.toml"].map(|path| std::fs::read_to_string(format!("{folder}{path}")).unwrap());
+    for (name, command) in [("side-by-side", SIDE_BY_SIDE), ("many-budgets", MANY_BUDGETS)] {
+        let shown: Vec<_> =
+            document.lines().filter(|line| line.starts_with("cargo run") && line.contains(&format!("--bin {name}"))).collect();
+        assert!(!shown.is_empty(), "{name}");
+        let help = String::from_utf8(run(command, &["--help"]).stdout).unwrap();
+        for line in shown {
+            let (build, arguments) = line.split_once(" -- ").unwrap_or((line, ""));
+            let options = arguments.split(' ').filter(|word| word.starts_with("--"));
+            assert!(options.clone().all(|option| help.contains(option)), "{line}");
+            let features = build.split_once("--features ").map(|(_, rest)| rest.split(' ').next().unwrap());
+            assert!(
+                features.into_iter().flat_map(|list| list.split(',')).all(|feature| manifest.contains(&format!("\n{feature} = ["))),
+                "{line}"
+            );
+        }
+    }
 }
