@@ -1,5 +1,10 @@
 //! Budgets: a limit in one or more units, over a window, for the requests that match, with one counter per distinct scope.
 
+mod index;
+
+pub use index::Budgets;
+pub(crate) use index::Index;
+
 use crate::quantity::NanoUsd;
 use crate::tags::Tags;
 use crate::window::{Span, WindowSpec};
@@ -166,6 +171,13 @@ impl<'a> Subject<'a> {
             "underlying" => Some(self.underlying),
             tag => self.tags.values.get(tag).map(String::as_str),
         }
+    }
+
+    /// Every key once, with its value as [`Self::value`] says it.
+    fn values(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let tags = self.tags.values.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let tags = tags.filter(|(key, _)| !Self::MODEL_KEYS.contains(key));
+        [("model", self.model), ("modelId", self.model_id), ("underlying", self.underlying)].into_iter().chain(tags)
     }
 }
 

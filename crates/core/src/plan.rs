@@ -80,7 +80,7 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
     let model = &request.model;
     let subject = Subject { model: &model.name, model_id: &model.model_id, underlying: &model.underlying, tags: &request.tags };
     let mut charges = Vec::new();
-    for budget in policy.budgets.iter().map(|budget| budget.at(now)).filter(|budget| budget.applies_to(subject)) {
+    for budget in policy.budgets.of(subject, now) {
         let Some(span) = budget.span(now) else { continue };
         match amounts(&budget.limits_at(now), &estimate, cost) {
             Some(amounts) => charges.push(Charge {

@@ -16,7 +16,7 @@ pub use models::{ModelEntry, PriceOverride};
 pub use sections::{InputBound, RefusedParameters, Rules, Unbudgeted};
 pub use succession::{Change, Counts, Succession};
 
-use crate::budget::Budget;
+use crate::budget::Budgets;
 use crate::catalog::{Capabilities, Catalog};
 use crate::model::ResolvedModel;
 use crate::price::{Prices, ServiceTier};
@@ -50,7 +50,9 @@ pub struct Policy {
     /// Prices that replace the shipped ones from a date on.
     pub prices: Vec<PriceOverride>,
     /// The budgets, in the document's order.
-    pub budgets: Vec<Budget>,
+    pub budgets: Budgets,
+    /// The first of the names that call an id, for requests that name the id.
+    name_of_id: BTreeMap<String, String>,
     catalog: &'static Catalog,
 }
 
@@ -60,7 +62,7 @@ impl Policy {
         let mut policy = Self::parse(&carried::reviewed(stored), catalog)?;
         let mut problems = Problems::default();
         if let Some(at) = At::root(stored).get(carried::SECTION) {
-            carried::read(&mut problems, &at, &mut policy.budgets);
+            policy.budgets.change(|budgets| carried::read(&mut problems, &at, budgets));
         }
         policy.version = version(stored);
         if problems.is_empty() { Ok(policy) } else { Err(problems) }
@@ -87,15 +89,17 @@ impl Policy {
             Some(at) => budgets::parse(&mut problems, &at, budgets::Names { tags: &tags, models: &models, model_ids: &model_ids }),
             None => Vec::new(),
         };
+        let name_of_id = models.iter().rev().map(|(name, entry)| (entry.model_id.clone(), name.clone())).collect();
+        let budgets = budgets.into();
         let version = version(document);
-        let policy = Self { reviewed: version.clone(), version, tags, models, model_ids, rules, prices, budgets, catalog };
+        let policy = Self { reviewed: version.clone(), version, tags, models, model_ids, rules, prices, budgets, name_of_id, catalog };
         if problems.is_empty() { Ok(policy) } else { Err(problems) }
     }
 
     /// The model that a request means, and the tags that go with it; nothing where the policy does not allow it.
     pub fn resolve(&self, requested: &str) -> Option<(ResolvedModel, Option<&ModelEntry>)> {
         let by_name = self.models.get_key_value(requested);
-        let found = by_name.or_else(|| self.models.iter().find(|(_, entry)| entry.model_id == requested));
+        let found = by_name.or_else(|| self.models.get_key_value(self.name_of_id.get(requested)?));
         if let Some((name, entry)) = found {
             let model = ResolvedModel {
                 requested: requested.to_owned(),

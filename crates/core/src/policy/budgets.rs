@@ -4,7 +4,7 @@ use super::BUDGETS_PER_REQUEST;
 use super::increases;
 use super::models::{ModelEntry, decimal};
 use super::sections::tag_value;
-use crate::budget::{Budget, Effective, Limit, Mode, Subject, Unit};
+use crate::budget::{Budget, Effective, Index, Limit, Mode, Subject, Unit};
 use crate::problem::{At, Problems};
 use crate::quantity::NanoUsd;
 use crate::tags::{KNOWN, TagRule};
@@ -267,6 +267,7 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         !Subject::MODEL_KEYS.contains(&key.as_str()) && !listed
     };
     let free = |budget: &Budget| budget.per.iter().any(|key| is_open(key) && !budget.matching.contains_key(key));
+    let index = Index::of(budgets.iter().map(|(_, budget)| budget));
     for (pointer, budget) in budgets {
         if !free(budget) || budget.mode == Mode::Shadow {
             continue;
@@ -276,7 +277,10 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
             let lasts = matches!(outer.window, WindowSpec::Calendar(_)) || matches!(budget.window, WindowSpec::Period(_));
             outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider && lasts
         };
-        if !budgets.iter().any(|(_, outer)| encloses(outer)) {
+        // A budget around this one applies to whatever this one applies to, so it is found by any one of the values of each key.
+        let values = budget.matching.iter().filter_map(|(key, values)| Some((key.as_str(), values.first()?.as_str())));
+        let around = index.candidates(values);
+        if !around.into_iter().filter_map(|found| budgets.get(found.position)).any(|(_, outer)| encloses(outer)) {
             let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
             problems.add(format!("{pointer}/per"), expected);
         }

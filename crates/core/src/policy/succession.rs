@@ -10,6 +10,7 @@ use crate::budget::{Before, Budget, Effective, Mode};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::{HashMap, HashSet};
 
 /// A policy's word for a difference, and whether two definitions have it.
 type Difference = (&'static str, fn(&Budget, &Budget) -> bool);
@@ -72,13 +73,17 @@ impl Policy {
     /// What this policy, read from `reviewed`, becomes when it is applied at `now` while another is current.
     pub fn succeed(mut self, reviewed: &Value, current: &Self, now: Timestamp) -> Succession {
         let mut changes = Vec::new();
-        for budget in &mut self.budgets {
-            match current.budgets.iter().find(|old| old.id == budget.id) {
-                Some(old) => changes.extend(follow(budget, old, now)),
-                None => changes.push(added(budget)),
+        let known: HashMap<&str, &Budget> = current.budgets.iter().map(|old| (old.id.as_str(), old)).collect();
+        self.budgets.change(|budgets| {
+            for budget in budgets {
+                match known.get(budget.id.as_str()) {
+                    Some(old) => changes.extend(follow(budget, old, now)),
+                    None => changes.push(added(budget)),
+                }
             }
-        }
-        let gone = current.budgets.iter().filter(|old| !self.budgets.iter().any(|budget| budget.id == old.id));
+        });
+        let stays: HashSet<&str> = self.budgets.iter().map(|budget| budget.id.as_str()).collect();
+        let gone = current.budgets.iter().filter(|old| !stays.contains(old.id.as_str()));
         changes.extend(gone.map(removed));
         let document = carried::write(reviewed, &self.budgets);
         self.version = super::version(&document);
