@@ -27,6 +27,8 @@ mod local_endpoint;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod policy_schema;
 #[cfg(test)]
 mod repeats_and_faults;
