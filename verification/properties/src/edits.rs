@@ -187,7 +187,9 @@ fn add(document: &mut Value, place: &str, name: String, value: Value) {
 /// Every name and every text of these documents, each once.
 pub fn vocabulary(documents: &[Value]) -> Vec<String> {
     let mut words = std::collections::BTreeSet::from([String::new()]);
-    documents.iter().for_each(|document| collect(document, &mut words));
+    for document in documents {
+        collect(document, &mut words);
+    }
     words.into_iter().collect()
 }
 

@@ -57,7 +57,9 @@ pub fn check(input: &[u8]) {
 /// Every problem leads to something in the document, and to a line of its text.
 fn check_places(text: &str, document: &Value, problems: &[Problem]) {
     let lines = text.split(['\n', '\r']).count();
-    problems.iter().for_each(|problem| pointers::check(document, &problem.pointer));
+    for problem in problems {
+        pointers::check(document, &problem.pointer);
+    }
     for placed in document::place(text, problems, "") {
         if let Some(place) = placed.place {
             assert!((1..=lines + 1).contains(&place.line) && place.column >= 1, "{place:?} of {lines} lines");

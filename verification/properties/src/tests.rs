@@ -84,7 +84,8 @@ fn the_dictionary_has_every_word_of_a_valid_document() {
     let mut words: Vec<String> = crate::words().into_iter().filter(|word| (2..=40).contains(&word.len()) && word.is_ascii()).collect();
     words.sort();
     words.dedup();
-    let lines: String = words.iter().map(|word| format!("\"{}\"\n", word.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))).collect();
+    let lines = quoted.join("\n") + "\n";
     let path = fuzz().join("words.dict");
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         fs::write(&path, &lines).unwrap();

@@ -62,13 +62,12 @@ fn the_claim_is_written_before_the_call_with_a_lease_of_its_own() {
 
 #[test]
 fn usage_beyond_the_hold_is_charged_and_said() {
-    let most = INPUT_HELD + MAX_TOKENS;
     for (output, overage) in [(MAX_TOKENS, false), (MAX_TOKENS + 1, true)] {
         let stage = stage();
         let ended = stage.invoke(stage.approved(), [answer(Some(usage(INPUT_HELD, output)))]).unwrap();
         assert_eq!(codes(&ended), if overage { vec!["OVERAGE"] } else { vec![] });
         let charged = i64::try_from(INPUT_HELD + output).unwrap();
-        assert_eq!(stage.tokens(), [charged, charged, 0], "{most}");
+        assert_eq!(stage.tokens(), [charged, charged, 0]);
     }
 }
 

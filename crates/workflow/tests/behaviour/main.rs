@@ -1,5 +1,8 @@
 //! What the steps promise, each by itself: on the ledger in memory, at a time that stands still, with ports that fail when they are told to.
 
+#![allow(clippy::needless_raw_string_hashes, reason = "expect-test writes snapshots that way")]
+#![allow(clippy::similar_names, reason = "a stage has states, and some are stale")]
+
 #[cfg(test)]
 mod checking;
 #[cfg(test)]

@@ -156,11 +156,14 @@ impl Edge for Clockwork {
     }
 }
 
+/// A call: model id, request id, most output tokens.
+pub type Called = (String, String, u64);
+
 /// A model that gives its answers in turn, and remembers the calls.
 #[derive(Debug, Default)]
 pub struct TestModel {
     pub answers: Mutex<VecDeque<Result<Answer, CallFailed>>>,
-    pub calls: Mutex<Vec<(String, String, u64)>>,
+    pub calls: Mutex<Vec<Called>>,
 }
 
 impl Model for TestModel {

@@ -1,6 +1,6 @@
 //! Where the steps play: one policy, one request, and each step as the state machine runs it.
 
-use crate::ports::{Clockwork, Heard, TestCounter, TestLedger, TestModel, TestStore, ready};
+use crate::ports::{Called, Clockwork, Heard, TestCounter, TestLedger, TestModel, TestStore, ready};
 use cost_sentry_core::price::Usage;
 use cost_sentry_core::quantity::Tokens;
 use cost_sentry_workflow::error::Thrown;
@@ -59,6 +59,8 @@ pub fn usage(input: u64, output: u64) -> Usage {
     Usage { input: Tokens(input), output: Tokens(output), ..Usage::default() }
 }
 
+/// What the model gives, which could have been a failure.
+#[expect(clippy::unnecessary_wraps, reason = "it stands among failures")]
 pub fn answer(usage: Option<Usage>) -> Result<Answer, CallFailed> {
     Ok(Answer { text: "Answer".to_owned(), stop_reason: "end_turn".to_owned(), usage })
 }
@@ -92,12 +94,12 @@ impl Stage {
         self.invoke_seeing(input, answers).0
     }
 
-    /// The step, and the calls that it made: model id, request id, most output tokens.
+    /// The step, and the calls that it made.
     pub fn invoke_seeing(
         &self,
         input: Value,
         answers: impl IntoIterator<Item = Result<Answer, CallFailed>>,
-    ) -> (Result<Value, Thrown>, Vec<(String, String, u64)>) {
+    ) -> (Result<Value, Thrown>, Vec<Called>) {
         let model = TestModel { answers: std::sync::Mutex::new(answers.into_iter().collect()), ..TestModel::default() };
         let step = InvokeModel { ledger: self.ledger.clone(), model, edge: self.edge.clone(), leases: Leases::default() };
         (ready(step.run(input)), step.model.calls.into_inner().unwrap())
