@@ -30,6 +30,7 @@ mod ledger_suite;
 mod local_endpoint;
 #[cfg(test)]
 mod metrics;
+mod mutants;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::budget::Budgets;
 use crate::catalog::{Capabilities, Catalog};
 use crate::model::ResolvedModel;
 use crate::price::{Prices, ServiceTier};
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problems, child};
 use crate::tags::TagRule;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -157,7 +157,7 @@ fn check_profile_tags(problems: &mut Problems, models: &BTreeMap<String, ModelEn
     for (name, entry) in models {
         for (tag, value) in &entry.tags {
             if rules.get(tag).is_some_and(|rule| rule.accept(value).is_none()) {
-                problems.add(format!("/models/{name}/tags/{tag}"), "a value that `tags` lists for this tag");
+                problems.add(child(&(child("/models", name) + "/tags"), tag), "a value that `tags` lists for this tag");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Broken policies: every problem at once, each at its place.
 
-use super::{Policy, assert_lines, policy_document, with};
+use super::{Policy, SALES_ARN, assert_lines, policy_document, with};
 use crate::catalog::Catalog;
 use crate::problem::{Problem, Problems};
 use expect_test::expect;
@@ -101,6 +101,14 @@ fn broken_models_are_problems() {
     check(&[("/models/a", json!({ "profile": arn.replace("application-", "") }))], &["/models/a/profile"]);
     check(&[("/modelIds", json!("amazon.nova-lite-v1:0"))], &["/modelIds"]);
     check(&[("/modelIds", json!(["amazon.nova-lite-v1:0", "lite", arn]))], &["/modelIds/1", "/modelIds/2"]);
+}
+
+#[test]
+fn a_profiles_tag_is_pointed_at_whatever_its_name_and_its_models() {
+    let tags = json!({ "team/a": { "allow": ["x"] } });
+    check(&[("/tags", tags.clone()), ("/models/sales/tags", json!({ "team/a": "y" }))], &["/models/sales/tags/team~1a"]);
+    let sales = json!({ "profile": SALES_ARN, "source": "us.anthropic.claude-3-haiku-20240307-v1:0", "tags": { "team/a": "y" } });
+    check(&[("/tags", tags), ("/models/a~1b", sales)], &["/models/a~1b", "/models/a~1b/tags/team~1a"]);
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl<'a> At<'a> {
 
     /// The pointer of a field, present or not.
     pub fn child(&self, name: &str) -> String {
-        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+        child(&self.pointer, name)
     }
 
     /// The items, where the value is an array.
@@ -60,6 +60,11 @@ impl<'a> At<'a> {
         fields.sort_by_key(|(name, _)| *name);
         Some(fields)
     }
+}
+
+/// The pointer of a field below a pointer: names may hold slashes, as those of tags do.
+pub fn child(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 impl Problems {

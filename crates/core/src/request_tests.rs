@@ -206,7 +206,7 @@ fn tags_that_contradict_the_profile_or_the_deployment_are_problems() {
         assert_eq!(pointers(&policy, &request, &tags(pinned)), expected, "{request} {pinned:?}");
     };
     check("sales", json!({ "applicationId": "a", "costCenter": "support" }), &[], &["/tags/costCenter"]);
-    check("sales", json!({ "applicationId": "a" }), &[("costCenter", "support")], &["/tags/costCenter"]);
+    check("sales", json!({ "applicationId": "a" }), &[("costCenter", "support")], &["/model"]);
     check("sales", json!({ "applicationId": "a" }), &[("costCenter", "sales")], &[]);
     let own = json!({ "applicationId": "a", "environment": "dev", "a/b": "c" });
     check("claude-3-5-haiku", own.clone(), &[("environment", "prod"), ("a/b", "d")], &["/tags/a~1b", "/tags/environment"]);

@@ -1,6 +1,6 @@
 //! Tags: who a request is for. Three names are known (`applicationId`, `costCenter`, `environment`); a request may bring ten of its own.
 
-use crate::problem::{At, Problems};
+use crate::problem::{At, Problems, child};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,9 @@ const NAME_CHARS: usize = 128;
 const VALUE_EXPECTED: &str = "1 to 256 characters, each a letter, a digit, a space inside the value or one of + - = . _ : / @";
 const NAME_EXPECTED: &str =
     "a tag name of 1 to 128 letters, digits and + - = . _ : / @, not starting with `aws:`, not one the workflow sets itself";
+
+/// Where a request chooses the profile whose tags it takes over.
+const MODEL_POINTER: &str = "/model";
 
 /// Tag values by name, checked.
 pub type TagValues = BTreeMap<String, String>;
@@ -140,7 +143,8 @@ pub fn settle(
     fixed: &[(&str, &TagValues)],
     rules: &BTreeMap<String, TagRule>,
 ) -> TagValues {
-    let pointer = |name: &str| format!("{tags_pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+    let pointer = |name: &str| child(tags_pointer, name);
+    let own: BTreeSet<String> = values.keys().cloned().collect();
     let accept = |name: &str, value: &str| rules.get(name).map_or_else(|| Some(value.to_owned()), |rule| rule.accept(value));
     let mut refused = BTreeSet::new();
     for (name, value) in &mut values {
@@ -155,6 +159,10 @@ pub fn settle(
         for (name, value) in *tags {
             let value = accept(name, value).unwrap_or_else(|| value.clone());
             match values.get(name) {
+                Some(present) if *present != value && !own.contains(name) => {
+                    // Two that the request has no say in: no value of its own could make it good.
+                    problems.add(MODEL_POINTER, format!("a model whose profile fixes the same `{name}` as {owner}"));
+                }
                 Some(present) if *present != value && !refused.contains(name) => {
                     problems.add(pointer(name), format!("no value, or the one that {owner} fixes"));
                 }
@@ -218,5 +226,20 @@ mod tests {
         check(&[("environment", "prod")], &[("environment", "production")], 0, Some("production"));
         check(&[("environment", "test")], &[("environment", "prod")], 1, Some("test"));
         check(&[("costCenter", "a")], &[("costCenter", "b")], 1, None);
+    }
+
+    #[test]
+    fn a_profile_against_the_deployment_is_a_problem_of_the_model_that_was_asked_for() {
+        let tags = |value: &str| TagValues::from([("costCenter".to_owned(), value.to_owned())]);
+        let check = |own: TagValues, pointers: &[&str]| {
+            let mut problems = Problems::default();
+            let fixed = [("the model's profile", &tags("sales")), ("the deployment", &tags("support"))];
+            settle(&mut problems, "/tags", own, &fixed, &BTreeMap::new());
+            let found: Vec<_> = problems.into_vec().into_iter().map(|problem| problem.pointer).collect();
+            assert_eq!(found, pointers);
+        };
+        check(TagValues::new(), &["/model"]);
+        check(tags("sales"), &["/tags/costCenter"]);
+        check(tags("other"), &["/tags/costCenter", "/tags/costCenter"]);
     }
 }

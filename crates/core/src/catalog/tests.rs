@@ -196,6 +196,40 @@ fn models_accept_what_their_family_and_their_row_say() {
     check("minimax.minimax-m2", "sampling both system prefill thinks autocache", TopK::None, 8_000);
 }
 
+/// The shipped catalog but for one cell in the row of an id.
+fn with_cell(id: &str, column: &str, cell: &str) -> Catalog {
+    let mut reader = csv::Reader::from_reader(include_str!("../../data/bedrock-models.csv").as_bytes());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let columns = reader.headers().unwrap().clone();
+    writer.write_record(&columns).unwrap();
+    let at = columns.iter().position(|name| name == column).unwrap();
+    for row in reader.records() {
+        let mut cells: Vec<String> = row.unwrap().iter().map(str::to_owned).collect();
+        if cells[0] == id {
+            cells[at] = cell.to_owned();
+        }
+        writer.write_record(&cells).unwrap();
+    }
+    let prices = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+    Catalog::parse(&prices, include_str!("../../data/model-families.csv"), include_str!("../../data/profile-prefixes.csv")).unwrap()
+}
+
+#[test]
+fn a_models_own_row_is_believed_before_its_family() {
+    let model = "anthropic.claude-3-5-haiku-20241022-v1:0";
+    let check = |column: &str, fact: fn(&Capabilities) -> bool| {
+        for (cell, holds) in [("True", true), ("False", false)] {
+            assert_eq!(fact(&with_cell(model, column, cell).capabilities(model).unwrap()), holds, "{column} {cell}");
+        }
+    };
+    check("supports_sampling", |found| found.sampling);
+    check("supports_prefill", |found| found.prefill);
+    check("thinking_always_on", |found| found.thinking_always_on);
+    let small = with_cell(model, "max_out", "100").capabilities(model).unwrap();
+    assert_eq!((small.max_output, small.default_max_tokens), (Some(Tokens(100)), Tokens(100)));
+    assert!(with_cell(model, "count_tokens_endpoint", "bedrock").capabilities(model).unwrap().count_tokens);
+}
+
 #[test]
 fn limits_names_and_ends_of_life_come_from_the_data() {
     let found = catalog().capabilities("anthropic.claude-sonnet-4-5-20250929-v1:0").unwrap();
