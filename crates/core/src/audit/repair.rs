@@ -50,8 +50,8 @@ pub struct Order {
 }
 
 /// Whether no hold can be written on a budget under this policy: what its counters show may then be mended in an open window.
-fn is_frozen(_budget: &Budget) -> bool {
-    false
+fn is_frozen(budget: &Budget) -> bool {
+    budget.frozen
 }
 
 /// Whether a counter may be mended: its window has ended, or its budget is frozen. `now` is a moment that every clock has passed.
