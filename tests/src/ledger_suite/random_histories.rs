@@ -1,7 +1,7 @@
 //! The same random histories on both stores: after every operation the same verdict, every counter and every reservation the same.
 //!
 //! The memory ledger is proptest's reference, so that a difference is shrunk to the shortest history that shows it. Say how many
-//! histories, and from which seed: `COST_SENTRY_HISTORIES=100000 COST_SENTRY_SEED=7 cargo test -p cost-sentry-tests histories`.
+//! histories, and from which seed: `EQUIVALENCE_HISTORIES=100000 EQUIVALENCE_SEED=7 cargo test -p cost-sentry-tests histories`.
 
 use super::operation::{Answer, Operation, Terms, carry_out, event};
 use super::rig::{Rig, with_rig};
@@ -201,7 +201,7 @@ fn run(histories: u32, seed: u32) {
 
 #[test]
 fn both_stores_give_the_same_verdicts_and_keep_the_same_books_over_random_histories() {
-    let (histories, seed, began) = (number("COST_SENTRY_HISTORIES", HISTORIES), number("COST_SENTRY_SEED", 1), Instant::now());
+    let (histories, seed, began) = (number("EQUIVALENCE_HISTORIES", HISTORIES), number("EQUIVALENCE_SEED", 1), Instant::now());
     std::thread::scope(|scope| {
         for worker in 0..WORKERS {
             let share = histories / WORKERS + u32::from(worker < histories % WORKERS);
