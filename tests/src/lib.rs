@@ -30,7 +30,6 @@ mod ledger_suite;
 mod local_endpoint;
 #[cfg(test)]
 mod metrics;
-mod mutants;
 #[cfg(test)]
 mod peers;
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub fn planned(policy: &PolicyDrawn, asked: &Asked, counted: Option<u64>, next: 
     let input = match next.estimate.bound {
         Bound::Bytes => asked.bytes_bound(),
         Bound::CountTokens => counted.ok_or("a count that Bedrock never gave")?,
+        Bound::Heuristic => return Err("no drawn policy holds by an estimate".to_owned()),
     };
     if next.estimate.input.0 != input || next.estimate.max_tokens.0 != asked.max_tokens {
         return Err(format!("the worst case is {:?}, not {input} and {}", next.estimate, asked.max_tokens));

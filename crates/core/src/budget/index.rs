@@ -7,7 +7,7 @@
 
 use super::{Budget, Subject};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 
 /// Budgets in the policy's order; read as a slice.
@@ -23,7 +23,7 @@ pub(crate) struct Index {
     /// The budgets for all requests.
     for_all: Vec<Found>,
     /// By key and value, in ascending order.
-    filed: BTreeMap<String, HashMap<String, Vec<Found>>>,
+    filed: BTreeMap<String, BTreeMap<String, Vec<Found>>>,
 }
 
 /// A budget that may apply.
@@ -72,7 +72,7 @@ impl Index {
     /// Files these budgets by their positions.
     pub(crate) fn of<'a>(list: impl IntoIterator<Item = &'a Budget, IntoIter: Clone>) -> Self {
         let list = list.into_iter();
-        let mut named: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut named: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for (key, values) in list.clone().flat_map(|budget| &budget.matching) {
             for value in values {
                 *named.entry((key, value)).or_default() += 1;

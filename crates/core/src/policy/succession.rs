@@ -10,7 +10,7 @@ use crate::budget::{Before, Budget, Effective, Mode};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy's word for a difference, and whether two definitions have it.
 type Difference = (&'static str, fn(&Budget, &Budget) -> bool);
@@ -73,7 +73,7 @@ impl Policy {
     /// What this policy, read from `reviewed`, becomes when it is applied at `now` while another is current.
     pub fn succeed(mut self, reviewed: &Value, current: &Self, now: Timestamp) -> Succession {
         let mut changes = Vec::new();
-        let known: HashMap<&str, &Budget> = current.budgets.iter().map(|old| (old.id.as_str(), old)).collect();
+        let known: BTreeMap<&str, &Budget> = current.budgets.iter().map(|old| (old.id.as_str(), old)).collect();
         self.budgets.change(|budgets| {
             for budget in budgets {
                 match known.get(budget.id.as_str()) {
@@ -82,7 +82,7 @@ impl Policy {
                 }
             }
         });
-        let stays: HashSet<&str> = self.budgets.iter().map(|budget| budget.id.as_str()).collect();
+        let stays: BTreeSet<&str> = self.budgets.iter().map(|budget| budget.id.as_str()).collect();
         let gone = current.budgets.iter().filter(|old| !stays.contains(old.id.as_str()));
         changes.extend(gone.map(removed));
         let document = carried::write(reviewed, &self.budgets);

@@ -10,7 +10,7 @@ use crate::window::WindowSpec;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long before its end of life a model is warned of, in days.
 const END_OF_LIFE_DAYS: i64 = 90;
@@ -163,7 +163,7 @@ impl Policy {
 
     /// Two names for one model: a budget on one of them does not count calls through the other.
     fn warn_of_shared_models(&self, warnings: &mut Vec<Problem>) {
-        let mut first: HashMap<&str, &str> = HashMap::new();
+        let mut first: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, entry) in &self.models {
             let twin = *first.entry(&entry.model_id).or_insert(name);
             if twin != name {

@@ -1,6 +1,6 @@
 //! Names that others rely on: of errors, steps and time-outs.
 
-use crate::stage::noon;
+use crate::stage::{noon, sorted};
 use cost_sentry_workflow::error::{ErrorName, Handling, Thrown};
 use cost_sentry_workflow::ports::Answer;
 use cost_sentry_workflow::steps::{STEPS, StepName};
@@ -34,7 +34,8 @@ fn what_the_state_machine_retries_and_catches_stays_as_it_is() {
 fn an_error_logs_its_whole_chain() {
     let thrown = Thrown::new(ErrorName::LedgerContended, "once more");
     assert_eq!(thrown.to_string(), "once more");
-    expect![[r#"{"causes":[],"error":"LedgerContended","event":"error","message":"once more"}"#]].assert_eq(&thrown.log_line().to_string());
+    expect![[r#"{"causes":[],"error":"LedgerContended","event":"error","message":"once more"}"#]]
+        .assert_eq(&sorted(&thrown.log_line()).to_string());
 }
 
 #[test]

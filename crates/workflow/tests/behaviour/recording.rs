@@ -1,7 +1,7 @@
 //! `RecordMetrics`.
 
 use crate::ports::Fault;
-use crate::stage::{INPUT_HELD, MAX_TOKENS, Stage, answer, policy, request, start, usage};
+use crate::stage::{INPUT_HELD, MAX_TOKENS, Stage, answer, policy, request, sorted, start, usage};
 use cost_sentry_core::reservation::State;
 use cost_sentry_workflow::error::ErrorName;
 use cost_sentry_workflow::ports::CallFailed;
@@ -109,7 +109,7 @@ fn a_success_ends_with_the_document_alone_a_line_and_its_points() {
           },
           "warnings": []
         }"#]]
-    .assert_eq(&format!("{line:#}"));
+    .assert_eq(&format!("{:#}", sorted(&line)));
     drop(lines);
     expect!["TotalRequests RateLimitApproved InputTokens OutputTokens SpendUsd BudgetUtilization BudgetUtilization BudgetUtilization"]
         .assert_eq(&names(&stage).join(" "));

@@ -10,6 +10,7 @@ use cost_sentry_workflow::steps::{CheckRateLimit, InvokeModel, RecordMetrics, Sw
 use cost_sentry_workflow::time_outs::Leases;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub const HAIKU: &str = "us.anthropic.claude-3-5-haiku-20241022-v1:0";
 /// What the sample holds by its bytes: eight and what a template may add, and its `max_tokens`.
@@ -144,5 +145,17 @@ impl Stage {
         let found = books.counters.iter().find(|(key, _)| key.as_str().starts_with(kind));
         let figures = found.and_then(|(_, figures)| figures.get(&Unit::Tokens).copied()).unwrap_or_default();
         [figures.committed, figures.used, figures.uncertain]
+    }
+}
+
+/// A document with its fields in the order of their names, whatever order the packages that are built together ask of JSON objects.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            Value::Object(sorted.into_iter().map(|(name, value)| (name.clone(), self::sorted(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        plain => plain.clone(),
     }
 }

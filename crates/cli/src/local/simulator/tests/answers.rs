@@ -35,6 +35,7 @@ fn the_default_answer_has_bedrock_s_shape_and_says_that_it_is_simulated() {
         "output": { "message": { "role": "assistant", "content": [{ "text": text }] } },
         "stopReason": "end_turn",
         "usage": { "inputTokens": 14, "outputTokens": 27, "totalTokens": 41 },
+        "serviceTier": { "type": "default" },
     });
     assert_eq!(answer("", &body), expected);
 }
