@@ -2,7 +2,7 @@
 //! time, with everything going wrong that a seed decides.
 //!
 //! One seed is one world: a few hundred requests within minutes of a window's edge, under a policy of its own with little room. A
-//! [witness](books) looks at every write of the ledger, and the [ends](ends) are held to what the ledger holds and Bedrock did, once
+//! [witness](books) looks at every write of the ledger, and the [ends] are held to what the ledger holds and Bedrock did, once
 //! nothing is under way any more.
 //!
 //! Invariant: a world's seed decides everything in it, so that a failure can be looked at again. No map is iterated whose order is not
