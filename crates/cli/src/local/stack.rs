@@ -180,7 +180,8 @@ async fn ledger_file(data: Option<&Path>, config: &Config) -> Result<Option<Path
         let clients = Clients::with_http_client(config, endpoints, http_client()).await;
         Ok::<(), StackError>(create_if_absent(&clients.dynamodb(), TABLE).await?)
     };
-    create_whole(&file, with_table).await?;
+    // Boxed: the SDK's futures are large, and each caller would carry this one.
+    Box::pin(create_whole(&file, with_table)).await?;
     Ok(Some(file))
 }
 
