@@ -62,7 +62,7 @@ def main(mode, arn, path, name=None):
             return 4
         limits = document["rateLimit"]
         wait = limits["retryAfterSeconds"]
-        refused = [budget["name"] for budget in limits["budgets"] if budget["standing"] in ("refused", "neverFits")]
+        refused = [budget["name"] for budget in limits["budgets"] if budget["standing"] in ("refused", "frozen", "neverFits")]
         print(f"denied by {', '.join(refused)}; retry after: {wait}", file=sys.stderr)
         if wait == "never" or wait > LONGEST_WAIT or attempt == ATTEMPTS:
             return 3

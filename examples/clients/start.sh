@@ -49,7 +49,7 @@ for attempt in $(seq $attempts); do
       exit 4 ;;
     RateLimitDenied)
       wait=$(jq -r .rateLimit.retryAfterSeconds <<<"$document")
-      jq -r '[.rateLimit.budgets[] | select(.standing == "refused" or .standing == "neverFits") | .name] | "denied by " + join(", ")' \
+      jq -r '[.rateLimit.budgets[] | select(.standing == "refused" or .standing == "frozen" or .standing == "neverFits") | .name] | "denied by " + join(", ")' \
         <<<"$document" >&2
       echo "retry after: $wait" >&2
       if [ "$wait" = never ] || [ "$wait" -gt "$longest_wait" ] || [ "$attempt" = $attempts ]; then exit 3; fi

@@ -63,7 +63,7 @@ async function main([mode, arn, path, name = randomUUID()]: string[]): Promise<n
         return 1;
     }
     const { retryAfterSeconds: wait, budgets } = document.rateLimit;
-    const refused = budgets.filter((budget) => ["refused", "neverFits"].includes(budget.standing)).map((budget) => budget.name);
+    const refused = budgets.filter((budget) => ["refused", "frozen", "neverFits"].includes(budget.standing)).map((budget) => budget.name);
     console.error(`denied by ${refused.join(", ")}; retry after: ${wait}`);
     if (wait === "never" || wait > LONGEST_WAIT || attempt === ATTEMPTS) return 3;
     await sleep(wait * 1000);

@@ -112,7 +112,8 @@ fn a_policy_is_applied_once_and_then_current_already() {
     desk.file("policy.yaml", &format!("# A comment is no other policy.\n{TWO}"));
     assert_eq!(apply(), second);
     desk.file("policy.yaml", &TWO.replace("requests: 2", "requests: 3"));
-    assert!(apply().ends_with("is now current in books\n"));
+    let limit = "change: `two`: the limit is 3 requests instead of 2 requests; at once, and the counts so far stay\n";
+    assert!(apply().ends_with(&format!("is now current in books\n{limit}")));
 }
 
 #[test]

@@ -51,7 +51,11 @@ fn files() -> Vec<String> {
         for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
             let name = entry.file_name().into_string().unwrap();
             let kind = entry.file_type().unwrap();
-            if kind.is_dir() && !LEFT_OUT.contains(&name.as_str()) {
+            // In a second work tree, `.git` is a file.
+            if LEFT_OUT.contains(&name.as_str()) {
+                continue;
+            }
+            if kind.is_dir() {
                 open.push(entry.path());
             } else if kind.is_file() {
                 found.push(relative(&entry.path(), &root));
@@ -112,6 +116,20 @@ fn section<'a>(document: &'a Document, heading: &str) -> &'a str {
     let start = start.unwrap_or_else(|| panic!("{} has no section `{heading}`", document.path));
     let rest = &document.text[start + 1..];
     rest[2..].find("\n## ").map_or(rest, |end| &rest[..end + 2])
+}
+
+/// Holds what a document shows between `<!-- NAME: … -->` and `<!-- end -->` to what it should; with `UPDATE_EXPECT=1` writes it there.
+pub fn shown(path: &str, name: &str, expected: &str) {
+    const END: &str = "<!-- end -->\n";
+    let document = document(path);
+    let begin = document.text.find(&format!("<!-- {name}: ")).unwrap_or_else(|| panic!("{path} shows no {name}"));
+    let from = begin + document.text[begin..].find('\n').unwrap() + 1;
+    let until = from + document.text[from..].find(END).unwrap();
+    if updating() && &document.text[from..until] != expected {
+        let text = format!("{}{expected}{}", &document.text[..from], &document.text[until..]);
+        return fs::write(repository().join(path), text).unwrap();
+    }
+    assert_eq!(&document.text[from..until], expected, "UPDATE_EXPECT=1 writes it");
 }
 
 /// Whether documents are to be rewritten.

@@ -1,6 +1,8 @@
 //! What the DynamoDB ledger makes of trouble: conflicts and throttling are tried again and are never a refusal, a lost answer moves
 //! nothing twice, and what cannot be mended is an error.
 
+mod in_time;
+mod matrix;
 mod wire;
 
 use crate::ledger_suite::books::{at, claim, held, release, settle, tokens};

@@ -3,9 +3,12 @@
 pub mod books;
 mod creating;
 mod dynamodb;
+mod every_transition;
 mod leases;
 mod moving;
+mod operation;
 mod random_histories;
+mod rig;
 
 use cost_sentry::local::stack::{Options, Stack, TABLE};
 use cost_sentry_aws::ledger::DynamoDbLedger;

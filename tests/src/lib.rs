@@ -3,9 +3,13 @@
 //! Cases are data under `tests/data`; each module here is one question that they answer.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_requests;
 #[cfg(test)]
 mod binary;
+#[cfg(test)]
+mod budget_rules;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
@@ -26,8 +30,9 @@ mod ledger_suite;
 mod local_endpoint;
 #[cfg(test)]
 mod metrics;
-#[cfg(test)]
 mod mutants;
+#[cfg(test)]
+mod peers;
 #[cfg(test)]
 mod policy_schema;
 #[cfg(test)]

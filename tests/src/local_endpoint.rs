@@ -8,7 +8,7 @@ mod full_disk;
 mod lambda;
 mod leases;
 mod operations;
-mod process;
+pub mod process;
 mod refusals;
 mod starting_and_stopping;
 mod twice;

@@ -36,7 +36,7 @@ fn whole() -> Value {
             "team": "open"
         },
         "models": {
-            "haiku": { "id": "us.anthropic.claude-3-5-haiku-20241022-v1:0", "tags": { "costCenter": "support" }, "maxTokens": 4000 },
+            "haiku": { "id": "us.anthropic.claude-3-5-haiku-20241022-v1:0", "tags": { "costCenter": "support" }, "maxTokens": 4000, "serviceTier": "flex" },
             "sales": {
                 "profile": "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc123",
                 "source": "us.anthropic.claude-3-haiku-20240307-v1:0"
@@ -47,12 +47,20 @@ fn whole() -> Value {
         "requests": { "maxTokens": 8000, "refusedParameters": "reject", "unbudgeted": "allow", "inputBound": "bytes" },
         "prices": [{
             "id": "us.amazon.nova-lite-v1:0", "from": "2026-12-01", "input": "0.06", "output": 0.24,
-            "cacheRead": 0, "cacheWrite5m": "0.1", "cacheWrite1h": 1
+            "cacheRead": 0, "cacheWrite5m": "0.1", "cacheWrite1h": 1, "longContext": [{ "above": 200_000, "input": 2, "output": "3.5" }],
+            "tiers": {
+                "priority": { "input": 1, "output": 2 },
+                "flex": { "input": "0.03", "output": 0.12, "cacheRead": 0, "cacheWrite5m": 1, "cacheWrite1h": 1, "longContext": [{ "above": 1, "output": 1 }] },
+                "reserved": { "input": 0, "output": 0 }
+            }
         }],
         "budgets": [
             {
                 "id": "org", "name": "org-month", "window": "month", "timeZone": "Europe/Berlin", "resetDay": 15, "mode": "enforce",
-                "limit": { "usd": 5000.25, "tokens": 1, "inputTokens": 2, "outputTokens": 3, "requests": 4 }
+                "limit": { "usd": 5000.25, "tokens": 1, "inputTokens": 2, "outputTokens": 3, "requests": 4 },
+                "frozen": false, "effective": "atOnce", "increases": [
+                    { "limit": { "usd": "99.5", "requests": 4 }, "from": "2026-11-20T00:00:00Z", "until": "2026-11-27T00:00:00+01:00", "reason": "the launch" }
+                ]
             },
             { "name": "week", "limit": { "usd": "0.000000001" }, "window": "week", "resetDay": "sunday", "per": ["applicationId", "model"] },
             { "name": "31st", "limit": { "requests": 1 }, "window": "month", "resetDay": "31", "mode": "shadow" },
@@ -94,9 +102,9 @@ fn the_shipped_policy_the_examples_and_a_policy_with_every_field_are_accepted() 
     }
 }
 
-#[test]
-fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
-    let broken = [
+/// What is wrong outside the budgets, by pointer: put there, or (`null`) left out.
+fn broken() -> Vec<(&'static str, Value)> {
+    vec![
         ("/models", Value::Null),
         ("/models", json!({})),
         ("/models", json!([])),
@@ -148,6 +156,12 @@ fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
         ("/prices/0/output", json!("0.1234567")),
         ("/prices/0/output", json!("1e3")),
         ("/prices/0/cacheWrite", json!(1)),
+    ]
+}
+
+/// What is wrong with budgets.
+fn broken_budgets() -> Vec<(&'static str, Value)> {
+    vec![
         ("/budgets/0/name", Value::Null),
         ("/budgets/0/name", json!("org month")),
         ("/budgets/0/name", json!("")),
@@ -171,6 +185,26 @@ fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
         ("/budgets/0/resetDay", json!("monday")),
         ("/budgets/0/timeZone", json!(1)),
         ("/budgets/0/mode", json!("warn")),
+        ("/budgets/0/frozen", json!("no")),
+        ("/budgets/0/effective", json!("soon")),
+        ("/budgets/0/increases", json!({})),
+        ("/budgets/0/increases/0/reason", Value::Null),
+        ("/budgets/0/increases/0/reason", json!("")),
+        ("/budgets/0/increases/0/reason", json!("  ")),
+        ("/budgets/0/increases/0/from", json!("2026-11-20")),
+        ("/budgets/0/increases/0/until", Value::Null),
+        ("/budgets/0/increases/0/limit", json!({})),
+        ("/budgets/0/increases/0/limit/eur", json!(1)),
+        ("/budgets/0/increases/0/limit/requests", json!(0)),
+        ("/models/haiku/serviceTier", json!("fast")),
+        ("/prices/0/tiers", json!([])),
+        ("/prices/0/tiers/default", json!({ "input": 1, "output": 1 })),
+        ("/prices/0/tiers/flex/output", Value::Null),
+        ("/prices/0/tiers/flex/from", json!("2026-12-01")),
+        ("/prices/0/tiers/flex/longContext/0/above", json!(-1)),
+        ("/prices/0/longContext", json!({})),
+        ("/prices/0/longContext/0", json!({ "above": 5 })),
+        ("/prices/0/longContext/0/above", Value::Null),
         ("/budgets/0/period", json!({ "from": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z" })),
         ("/budgets/1/resetDay", json!(3)),
         ("/budgets/1/per", json!("model")),
@@ -185,8 +219,12 @@ fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
         ("/budgets/3/match/costCenter", json!([])),
         ("/budgets/3/match/costCenter", json!(5)),
         ("/budgets/3/match/team", json!("*")),
-    ];
-    for (pointer, value) in broken {
+    ]
+}
+
+#[test]
+fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
+    for (pointer, value) in [broken(), broken_budgets()].concat() {
         let policy = with(pointer, value.clone());
         assert!(schema_accepts(&policy).is_err(), "the schema accepts {pointer}: {value}");
         assert!(reader_accepts(&policy).is_err(), "the reader accepts {pointer}: {value}");
@@ -221,8 +259,12 @@ fn the_schema_has_every_field_that_the_reader_knows_and_no_other() {
         ("/$defs/model", "/models/haiku"),
         ("/$defs/requests", "/requests"),
         ("/$defs/price", "/prices/0"),
+        ("/$defs/price/properties/tiers", "/prices/0/tiers"),
+        ("/$defs/tierPrice", "/prices/0/tiers/flex"),
+        ("/$defs/steps/items", "/prices/0/longContext/0"),
+        ("/$defs/increase", "/budgets/0/increases/0"),
         ("/$defs/budget", "/budgets/0"),
-        ("/$defs/budget/properties/limit", "/budgets/0/limit"),
+        ("/$defs/limit", "/budgets/0/limit"),
         ("/$defs/budget/properties/period", "/budgets/3/period"),
     ];
     let mut seen = 0;
@@ -242,6 +284,8 @@ fn the_schema_has_every_word_that_the_reader_knows_and_no_other() {
         ("/$defs/requests/properties/inputBound/enum", "/requests/inputBound"),
         ("/$defs/budget/properties/window/enum", "/budgets/0/window"),
         ("/$defs/budget/properties/mode/enum", "/budgets/0/mode"),
+        ("/$defs/budget/properties/effective/enum", "/budgets/0/effective"),
+        ("/$defs/model/properties/serviceTier/enum", "/models/haiku/serviceTier"),
     ];
     for (in_schema, pointer) in places {
         let schema = schema();

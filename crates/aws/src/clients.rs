@@ -6,14 +6,16 @@ use aws_sdk_dynamodb::config::{Credentials, Region};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
+use aws_smithy_types::timeout::{TimeoutConfig, TimeoutConfigBuilder};
 use cost_sentry_workflow::time_outs;
 use std::time::Duration;
 
-/// How long a connection may take to open.
+/// The longest that a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long one attempt of a ledger request may take: half of the request's time, so that a second one has its chance.
+const LEDGER_ATTEMPT: Duration = Duration::from_millis(time_outs::LEDGER_REQUEST as u64 * 1_000 / 2);
 /// Attempts per request to services whose requests are safe to repeat.
-const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS: u32 = 3;
 
 /// Where the services are, if not on AWS. An endpoint given here wins over the SDK's own variables, so that whoever fills this in has
 /// to look at `AWS_ENDPOINT_URL_*` first.
@@ -35,6 +37,16 @@ pub struct Clients {
     shared: SdkConfig,
     endpoints: Endpoints,
     converse_timeout: Duration,
+}
+
+fn seconds(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count))
+}
+
+/// Time-outs of an operation that may take so long. A connection has half of that at most: one that never opened must show as that, and
+/// not as an operation of unknown fate.
+fn within(operation: Duration) -> TimeoutConfigBuilder {
+    TimeoutConfig::builder().connect_timeout(CONNECT.min(operation / 2)).operation_timeout(operation)
 }
 
 /// The HTTP client that all SDK clients share.
@@ -65,13 +77,7 @@ impl Clients {
         }
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(Duration::from_millis(50)))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(CONNECT)
-                    .operation_attempt_timeout(Duration::from_secs(u64::from(time_outs::LEDGER_REQUEST) / 2))
-                    .operation_timeout(Duration::from_secs(u64::from(time_outs::LEDGER_REQUEST)))
-                    .build(),
-            );
+            .timeout_config(within(seconds(time_outs::LEDGER_REQUEST)).operation_attempt_timeout(LEDGER_ATTEMPT).build());
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
@@ -83,7 +89,7 @@ impl Clients {
 
     /// Bedrock for counting tokens: free, and not worth waiting for.
     pub fn bedrock_count_tokens(&self) -> aws_sdk_bedrockruntime::Client {
-        self.bedrock(1, Duration::from_secs(u64::from(time_outs::COUNT_TOKENS)))
+        self.bedrock(1, seconds(time_outs::COUNT_TOKENS))
     }
 
     fn bedrock(&self, attempts: u32, timeout: Duration) -> aws_sdk_bedrockruntime::Client {
@@ -94,7 +100,7 @@ impl Clients {
         let config = config
             .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .stalled_stream_protection(aws_sdk_bedrockruntime::config::StalledStreamProtectionConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build());
+            .timeout_config(within(timeout).build());
         aws_sdk_bedrockruntime::Client::from_conf(config.build())
     }
 
@@ -104,9 +110,8 @@ impl Clients {
         if let Some(url) = &self.endpoints.cloudwatch {
             config = config.endpoint_url(url);
         }
-        let config = config
-            .retry_config(RetryConfig::standard().with_max_attempts(2))
-            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(Duration::from_secs(5)).build());
+        let config =
+            config.retry_config(RetryConfig::standard().with_max_attempts(2)).timeout_config(within(seconds(time_outs::METRICS)).build());
         aws_sdk_cloudwatch::Client::from_conf(config.build())
     }
 }

@@ -4,11 +4,11 @@ use aws_sdk_bedrockruntime::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_bedrockruntime::operation::converse::{ConverseError, ConverseOutput};
 use aws_sdk_bedrockruntime::types::{
     CacheDetail, CacheTtl, ContentBlock, ConversationRole, ConverseTokensRequest, CountTokensInput, InferenceConfiguration, Message,
-    SystemContentBlock, TokenUsage,
+    ServiceTierType, SystemContentBlock, TokenUsage,
 };
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::{Document, Number};
-use cost_sentry_core::price::Usage;
+use cost_sentry_core::price::{ServiceTier, Usage};
 use cost_sentry_core::quantity::Tokens;
 use cost_sentry_core::request::{Inference, Prompt, Role};
 use cost_sentry_workflow::ports::{Answer, Call, CallFailed, Model, TokenCounter};
@@ -51,6 +51,7 @@ impl Model for BedrockModel {
             .set_system(system(call.prompt))
             .inference_config(inference_config(call.inference))
             .set_additional_model_request_fields(call.inference.additional_model_request_fields.as_ref().map(document))
+            .set_service_tier(call.inference.service_tier.and_then(service_tier))
             .request_metadata("requestId", call.request_id);
         match request.send().await {
             Ok(output) => Ok(answer(output)),
@@ -91,6 +92,10 @@ fn inference_config(inference: &Inference) -> InferenceConfiguration {
         .set_temperature(inference.temperature.map(single))
         .set_top_p(inference.top_p.map(single))
         .build()
+}
+
+fn service_tier(tier: ServiceTier) -> Option<aws_sdk_bedrockruntime::types::ServiceTier> {
+    aws_sdk_bedrockruntime::types::ServiceTier::builder().r#type(ServiceTierType::from(tier.word())).build().ok()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "Converse takes single precision, and both parameters lie between 0 and 1")]

@@ -8,28 +8,37 @@
 //! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
 //! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
 //! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
+//! | a window's counters, also those that no reservation names | index `day`: `dayPartition = C<UTC month of its start>#0…7`, `decidedAt` its start | Query per partition, then BatchGetItem |
+//! | a counter's adjustments | `pk = A#<counter's key>#1`, `#2`, … | BatchGetItem, consistent |
+//! | mend a counter | the next of these and the counter | TransactWriteItems |
 //!
 //! No Scan on any of them. Both indexes hold keys only, and the day index's keys never change, so that its upkeep costs one write per
-//! request. A reservation is in the lease index only while it is open.
+//! request and one per counter. A reservation is in the lease index only while it is open.
 
+mod adjustment;
+mod audit;
 mod item;
 mod model;
 mod transaction;
 
-pub use item::{ItemError, reservation_from, reservation_item};
+pub use adjustment::Mended;
+pub use audit::{AuditOf, Progress};
+pub use item::{Item, ItemError, figures as counter_figures, reservation_from, reservation_item};
 
 use crate::table::{DAY_INDEX, LEASE_INDEX, PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
-use item::Item;
+use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::collections::HashMap;
 use std::error::Error;
+use std::time::Duration;
 use transaction::{Cancelled, Ceiling, patience};
 
 /// The ledger's table and a client for it.
@@ -50,7 +59,8 @@ impl DynamoDbLedger {
 
     /// Writes a reservation alone, on a condition; what is stored, where the condition failed.
     async fn put(&self, reservation: &Reservation, version: Option<u64>) -> Result<Option<Item>, LedgerError> {
-        for attempt in 0..transaction::ATTEMPTS {
+        let mut attempt = 0;
+        while attempt < transaction::ATTEMPTS {
             let item = reservation_item(reservation).map_err(unreadable)?;
             let mut request = self
                 .client
@@ -63,13 +73,14 @@ impl DynamoDbLedger {
                 request = request.expression_attribute_values(name, value);
             }
             let Err(error) = request.send().await else { return Ok(None) };
-            match error.as_service_error() {
-                Some(service) if service.is_transaction_conflict_exception() => patience(attempt).await,
-                Some(aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(failed)) => {
-                    return Ok(Some(failed.item().cloned().unwrap_or_default()));
-                }
-                _ => return Err(unavailable(error)),
+            if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+                return Ok(Some(failed.item().cloned().unwrap_or_default()));
             }
+            if !transaction::is_passing(error.code()) {
+                return Err(unavailable(error));
+            }
+            attempt += transaction::tries(error.code());
+            patience(attempt - 1).await;
         }
         Err(LedgerError::Contended)
     }
@@ -159,6 +170,11 @@ impl DynamoDbLedger {
 }
 
 impl Ledger for DynamoDbLedger {
+    async fn in_time<T: Send>(&self, transition: impl Future<Output = Result<T, LedgerError>> + Send) -> Result<T, LedgerError> {
+        let most = Duration::from_secs(u64::from(time_outs::LEDGER_TRANSITION));
+        tokio::time::timeout(most, transition).await.unwrap_or_else(|late| Err(LedgerError::Unavailable(Box::new(late))))
+    }
+
     async fn figures(&self, charges: &[Charge]) -> Result<Vec<CounterFigures>, LedgerError> {
         let keys: Vec<CounterKey> = charges.iter().map(Charge::key).collect();
         if keys.is_empty() {
@@ -228,20 +244,24 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {
-        for (key, update) in transaction::updates(deltas, &Ceiling::Nothing) {
-            let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
-            // Best effort, as the port promises: shadow counters are approximate.
-            let _ = update.onto_item(request).send().await;
-        }
+        let all = async {
+            for (key, update) in transaction::updates(deltas, &Ceiling::Nothing) {
+                let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
+                let _ = update.onto_item(request).send().await;
+            }
+        };
+        // Best effort, as the port promises: shadow counters are approximate.
+        let _ = tokio::time::timeout(Duration::from_secs(u64::from(time_outs::SHADOW)), all).await;
     }
 }
 
+/// A request that failed for good; throttled to the end is contention, whichever way DynamoDB says it.
 fn unavailable<E, R>(error: SdkError<E, R>) -> LedgerError
 where
-    E: Error + Send + Sync + 'static,
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
-    LedgerError::Unavailable(Box::new(error))
+    if transaction::is_passing(error.code()) { LedgerError::Contended } else { LedgerError::Unavailable(Box::new(error)) }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]

@@ -6,11 +6,15 @@
 //! | pointer | `P#current` | `version`, `appliedAt` |
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use cost_sentry_workflow::ports::{PolicyError, PolicyStore};
+use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The pointer's key.
 const CURRENT: &str = "P#current";
@@ -33,6 +37,31 @@ impl DynamoDbPolicyStore {
     /// Stores a checked policy under its version and makes it the current one: first every chunk, then the pointer, so that a reader
     /// never finds half a policy.
     pub async fn apply(&self, version: &str, document: &Value, now: Timestamp) -> Result<(), PolicyError> {
+        self.store(version, document).await?;
+        self.point(version, now).send().await.map_err(|error| PolicyError::Unavailable(Box::new(error)))?;
+        Ok(())
+    }
+
+    /// The same, if the current version is still the one (or none) that the policy was made to follow; says whether it was.
+    pub async fn apply_after(&self, before: Option<&str>, version: &str, document: &Value, now: Timestamp) -> Result<bool, PolicyError> {
+        self.store(version, document).await?;
+        let request = self.point(version, now);
+        let request = match before {
+            Some(before) => request
+                .condition_expression("#v = :before")
+                .expression_attribute_names("#v", "version")
+                .expression_attribute_values(":before", AttributeValue::S(before.to_owned())),
+            None => request.condition_expression("attribute_not_exists(pk)"),
+        };
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => Ok(false),
+            Err(error) => Err(PolicyError::Unavailable(Box::new(error))),
+        }
+    }
+
+    /// Every chunk of a version.
+    async fn store(&self, version: &str, document: &Value) -> Result<(), PolicyError> {
         let text = document.to_string();
         let chunks = chunks(&text);
         for (n, chunk) in chunks.iter().enumerate() {
@@ -45,15 +74,13 @@ impl DynamoDbPolicyStore {
                 .item("chunks", AttributeValue::N(chunks.len().to_string()));
             request.send().await.map_err(|error| PolicyError::Unavailable(Box::new(error)))?;
         }
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .item("pk", AttributeValue::S(CURRENT.to_owned()))
-            .item("version", AttributeValue::S(version.to_owned()))
-            .item("appliedAt", AttributeValue::S(now.to_string()));
-        request.send().await.map_err(|error| PolicyError::Unavailable(Box::new(error)))?;
         Ok(())
+    }
+
+    /// The write of the pointer.
+    fn point(&self, version: &str, now: Timestamp) -> PutItemFluentBuilder {
+        let request = self.client.put_item().table_name(&self.table).item("pk", AttributeValue::S(CURRENT.to_owned()));
+        request.item("version", AttributeValue::S(version.to_owned())).item("appliedAt", AttributeValue::S(now.to_string()))
     }
 
     async fn item(&self, key: String) -> Result<Option<HashMap<String, AttributeValue>>, PolicyError> {
@@ -84,6 +111,13 @@ impl PolicyStore for DynamoDbPolicyStore {
     }
 
     async fn document(&self, version: &str) -> Result<Value, PolicyError> {
+        let most = Duration::from_secs(u64::from(time_outs::POLICY_DOCUMENT));
+        tokio::time::timeout(most, Box::pin(self.read(version))).await.unwrap_or_else(|late| Err(PolicyError::Unavailable(Box::new(late))))
+    }
+}
+
+impl DynamoDbPolicyStore {
+    async fn read(&self, version: &str) -> Result<Value, PolicyError> {
         let broken = |what: &str| PolicyError::Unusable(format!("version {version}: {what}"));
         let mut text = String::new();
         let (mut n, mut count) = (0, 1);

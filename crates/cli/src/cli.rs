@@ -21,7 +21,8 @@ pub enum Command {
         Exit status: 0 answered, 2 invalid request, 3 denied by a budget, 4 invocation failed, 1 anything else.")]
     Run(Run),
     /// Check a policy and the state machine: every problem at once, ways around a budget as warnings.
-    #[command(after_help = "Example:\n  cost-sentry check --policy my-policy.yaml\n\nExit status: 0 without problems, 1 with any.")]
+    #[command(after_help = "Example:\n  cost-sentry check --policy my-policy.yaml\n  \
+        cost-sentry check --policy my-policy.yaml --table cost-sentry-ledger\n\nExit status: 0 without problems, 1 with any.")]
     Check(Check),
     /// Say which budgets apply to a request, what it would hold on each and why, and what the answer would be. Holds nothing.
     #[command(after_help = "Example:\n  cost-sentry explain examples/request.json")]
@@ -38,6 +39,15 @@ pub enum Command {
     /// End what past runs left open: release holds and mark claims uncertain whose lease is past.
     #[command(after_help = "Example:\n  cost-sentry sweep --data .cost-sentry")]
     Sweep(Sweep),
+    /// Recompute every counter from its reservations and recorded adjustments, and say whether the books balance. Changes nothing
+    /// without --repair.
+    #[command(
+        after_help = "Example:\n  cost-sentry audit\n  cost-sentry audit --window month --budget org-month --table cost-sentry-ledger\n  \
+        cost-sentry audit --repair --reason 'restored from a backup' --dry-run\n\n\
+        Exit status: 0 the books balance, 5 a counter is out of balance, 6 none is known to be, but of some it cannot be said (a \
+        reservation that cannot be read, a counter that never stood still), 1 anything else."
+    )]
+    Audit(Audit),
 }
 
 /// Work with the stored policy.
@@ -136,6 +146,12 @@ pub struct Check {
     /// The policy.
     #[command(flatten)]
     pub policy: Policy,
+    /// The books whose policy it would follow: with any there, what applying it would change is said too, and when.
+    #[command(flatten)]
+    pub data: Data,
+    /// A DynamoDB table on AWS instead of the local books.
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
@@ -168,6 +184,9 @@ pub struct Apply {
     /// A DynamoDB table on AWS instead of the local books; credentials and region as the AWS CLI finds them.
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
+    /// Print what was applied, and what it changes and when, as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `sweep`.
@@ -179,6 +198,57 @@ pub struct Sweep {
     /// Print what was ended as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `audit`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
+pub struct Audit {
+    /// The books.
+    #[command(flatten)]
+    pub data: Data,
+    /// A DynamoDB table on AWS instead of the local books; credentials and region as the AWS CLI finds them.
+    #[arg(long, value_name = "NAME", conflicts_with = "data")]
+    pub table: Option<String>,
+    /// Which windows: a kind (minute, hour, day, week, month, period), all, a UTC date, or a range of dates such as
+    /// 2026-11-01..2026-11-20. Without it, and of a kind: those that are open, or closed within the last three days.
+    #[arg(long, value_name = "WINDOWS")]
+    pub window: Option<String>,
+    /// Only the counters of this budget, by its name or its id.
+    #[arg(long, value_name = "NAME")]
+    pub budget: Option<String>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Mend what differs, each as a recorded adjustment: only in windows that have closed, or of budgets that are frozen.
+    #[arg(long, requires = "reason")]
+    pub repair: bool,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", requires = "repair")]
+    pub reason: Option<String>,
+    /// Who, for the record; the user's name in the environment, if not given.
+    #[arg(long, value_name = "NAME", requires = "repair")]
+    pub by: Option<String>,
+    /// Which side is right: the counter is set to what its reservations say, or stays, and the adjustment stands for reservations that
+    /// are lost.
+    #[arg(long, value_enum, default_value_t, requires = "repair")]
+    pub trust: Trust,
+    /// Say what would be mended, and mend nothing.
+    #[arg(long, requires = "repair", conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Mend without asking.
+    #[arg(long, requires = "repair")]
+    pub yes: bool,
+}
+
+/// Which side of a difference is right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Trust {
+    /// The reservations.
+    #[default]
+    Reservations,
+    /// The counter.
+    Counter,
 }
 
 #[cfg(test)]

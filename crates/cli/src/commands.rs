@@ -1,8 +1,10 @@
 //! The commands, one file each.
 
+mod audit;
 mod check;
 mod execution;
 mod explain;
+mod following;
 mod local;
 mod policy;
 mod remote;
@@ -11,7 +13,8 @@ mod sweep;
 
 pub use check::Findings;
 pub use execution::{execute, new_execution};
-pub use policy::{SCHEMA, SHIPPED};
+pub use following::{Applied, apply_to};
+pub use policy::{PolicyFile, SCHEMA, SHIPPED};
 
 use crate::cli::{Cli, Command, PolicyCommand};
 use std::io::Write;
@@ -58,11 +61,12 @@ const FAILED: u8 = 1;
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Run(arguments) => Box::pin(run::run(arguments)).await,
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Check(arguments) => Box::pin(check::check(&arguments)).await,
         Command::Explain(arguments) => Box::pin(explain::explain(arguments)).await,
         Command::Local(arguments) => Box::pin(local::local(arguments)).await,
         Command::Policy(PolicyCommand::Apply(arguments)) => Box::pin(policy::apply(arguments)).await,
         Command::Policy(PolicyCommand::Schema) => policy::schema(),
+        Command::Audit(arguments) => Box::pin(audit::audit(arguments)).await,
         Command::Sweep(arguments) => Box::pin(sweep::sweep(arguments)).await,
     };
     match done {

@@ -1,6 +1,8 @@
 //! What people see: plain text that makes sense without colour.
 
+pub mod audit;
 pub mod bar;
+pub mod changes;
 pub mod explanation;
 pub mod findings;
 pub mod outcome;

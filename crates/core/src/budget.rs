@@ -1,8 +1,14 @@
 //! Budgets: a limit in one or more units, over a window, for the requests that match, with one counter per distinct scope.
 
+mod index;
+
+pub use index::Budgets;
+pub(crate) use index::Index;
+
 use crate::quantity::NanoUsd;
 use crate::tags::Tags;
 use crate::window::{Span, WindowSpec};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +78,45 @@ pub struct Limit {
     pub amount: u64,
 }
 
+/// More of some units for a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Increase {
+    /// What is added; units of the budget's own limit only.
+    pub limits: Vec<Limit>,
+    /// The first instant at which it counts.
+    pub from: Timestamp,
+    /// The first instant at which it does not any more.
+    pub until: Timestamp,
+    /// Why, for those who read the books.
+    pub reason: String,
+}
+
+impl Increase {
+    /// Whether it counts now.
+    pub fn counts(&self, now: Timestamp) -> bool {
+        self.from <= now && now < self.until
+    }
+}
+
+/// When a change of a budget that starts its counters anew counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effective {
+    /// When the window ends that runs while the policy is applied.
+    #[default]
+    NextWindow,
+    /// At once, from zero.
+    AtOnce,
+}
+
+/// The definition that stays in force until the window ends in which another was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    /// The first instant at which it does not count any more.
+    pub until: Timestamp,
+    /// The whole definition: its limit and mode too, since a limit that is meant for a day would be wrong for a minute.
+    pub budget: Budget,
+}
+
 /// A budget of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -89,6 +134,16 @@ pub struct Budget {
     pub per: Vec<String>,
     /// Whether it refuses.
     pub mode: Mode,
+    /// What is added to the limits, and when.
+    pub increases: Vec<Increase>,
+    /// Whether it refuses every new hold: somebody stops the spending, or mends the books.
+    pub frozen: bool,
+    /// When a change that starts its counters anew counts.
+    pub effective: Effective,
+    /// When its counters started anew last, if a change made them: the window that was running then begins at this instant.
+    pub since: Option<Timestamp>,
+    /// The definition before the last change, for as long as that one is in force.
+    pub before: Option<Box<Before>>,
 }
 
 /// What a budget's keys are looked up in: the model under its three names, and the tags.
@@ -117,9 +172,41 @@ impl<'a> Subject<'a> {
             tag => self.tags.values.get(tag).map(String::as_str),
         }
     }
+
+    /// Every key once, with its value as [`Self::value`] says it.
+    fn values(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let tags = self.tags.values.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let tags = tags.filter(|(key, _)| !Self::MODEL_KEYS.contains(key));
+        [("model", self.model), ("modelId", self.model_id), ("underlying", self.underlying)].into_iter().chain(tags)
+    }
 }
 
 impl Budget {
+    /// The definition that is in force.
+    pub fn at(&self, now: Timestamp) -> &Self {
+        match &self.before {
+            Some(before) if now < before.until => &before.budget,
+            _ => self,
+        }
+    }
+
+    /// The window that holds the instant, by this definition; one in which the counters started anew begins when they did.
+    pub fn span(&self, now: Timestamp) -> Option<Span> {
+        let span = self.window.span(now)?;
+        let anew = self.since.filter(|since| span.contains(*since));
+        Some(Span { start: anew.unwrap_or(span.start), end: span.end })
+    }
+
+    /// The limits now, increases among them.
+    pub fn limits_at(&self, now: Timestamp) -> Vec<Limit> {
+        let added = |unit: Unit| {
+            let counting = self.increases.iter().filter(|increase| increase.counts(now)).flat_map(|increase| &increase.limits);
+            counting.filter(|limit| limit.unit == unit).map(|limit| limit.amount).fold(0, u64::saturating_add)
+        };
+        let limit = |limit: &Limit| Limit { unit: limit.unit, amount: limit.amount.saturating_add(added(limit.unit)) };
+        self.limits.iter().map(limit).collect()
+    }
+
     /// Whether the budget is for this request.
     pub fn applies_to(&self, subject: Subject<'_>) -> bool {
         self.matching.iter().all(|(key, values)| subject.value(key).is_some_and(|value| values.contains(value)))
@@ -137,6 +224,19 @@ impl Budget {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey(String);
 
+/// What a counter's key says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CounterParts<'a> {
+    /// The budget's stable id.
+    pub budget: &'a str,
+    /// The window's word, such as `day`.
+    pub window: &'a str,
+    /// The window's first instant.
+    pub start: Timestamp,
+    /// The counter within the budget.
+    pub scope: &'a str,
+}
+
 impl CounterKey {
     /// The only place where a counter's key is made; its text is stored, so it is pinned by a test.
     pub fn new(mode: Mode, budget: &str, window: &str, span: Span, scope: &str) -> Self {
@@ -145,6 +245,20 @@ impl CounterKey {
             Mode::Shadow => 'S',
         };
         Self(format!("{kind}#{budget}#{window}#{}#{scope}", span.start))
+    }
+
+    /// The key of a stored text; nothing where the text is no counter's.
+    pub fn stored(text: &str) -> Option<Self> {
+        let key = Self(text.to_owned());
+        key.parts().is_some().then_some(key)
+    }
+
+    /// What the key says; a budget's id and a window's word hold no `#`, so that whatever else the scope ends in belongs to it.
+    pub fn parts(&self) -> Option<CounterParts<'_>> {
+        let mut parts = self.0.splitn(5, '#');
+        let kind = parts.next()?;
+        let (budget, window, start, scope) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        matches!(kind, "C" | "S").then_some(CounterParts { budget, window, start: start.parse().ok()?, scope })
     }
 
     /// Whether the counter is exact, or a shadow's.
@@ -171,6 +285,22 @@ mod tests {
             key(Mode::Shadow, "costCenter=sales|environment="),
             "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment="
         );
+    }
+
+    #[test]
+    fn a_counter_key_reads_back_and_nothing_else_does() {
+        let span = Span { start: "2026-11-01T00:00:00.5Z".parse().unwrap(), end: "2026-12-01T00:00:00Z".parse().unwrap() };
+        for scope in ["", "applicationId=a", "costCenter=sales#7|environment="] {
+            for mode in [Mode::Enforce, Mode::Shadow] {
+                let key = CounterKey::new(mode, "org-month", "month", span, scope);
+                let parts = CounterParts { budget: "org-month", window: "month", start: span.start, scope };
+                assert_eq!(key.parts(), Some(parts));
+                assert_eq!(CounterKey::stored(key.as_str()), Some(key));
+            }
+        }
+        for text in ["", "C#a#day", "C#a#day#yesterday#", "R#a#day#2026-11-01T00:00:00Z#", "A#C#a#day#2026-11-01T00:00:00Z#"] {
+            assert_eq!(CounterKey::stored(text), None, "{text}");
+        }
     }
 
     #[test]

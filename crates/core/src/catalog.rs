@@ -14,7 +14,7 @@ pub use data::CatalogError;
 pub use model_id::{ModelId, NotAModelId};
 
 pub use crate::price::Caching;
-use crate::price::Prices;
+use crate::price::{Prices, ServiceTier};
 use crate::quantity::Rate;
 use data::{FamilyRow, PrefixRow, PriceRow};
 use std::collections::BTreeMap;
@@ -55,11 +55,16 @@ impl Catalog {
     /// An id of a known model that has no row of its own gets the dearest prices known for that model, which are raised where
     /// its prefix stands for a dearer partition: no cheaper than the truth, as far as the data goes.
     pub fn prices(&self, billed_id: &str) -> Option<Prices> {
+        self.prices_in(billed_id, ServiceTier::Default)
+    }
+
+    /// The same in a service tier; `None` too where the model has no price in it.
+    pub fn prices_in(&self, billed_id: &str, tier: ServiceTier) -> Option<Prices> {
         let underlying = self.underlying(billed_id);
         if let Some(row) = self.prices.get(billed_id) {
-            return Some(self.listed(row, underlying));
+            return self.listed(row, underlying, tier);
         }
-        let listed = self.rows_of(underlying).map(|row| self.listed(row, underlying));
+        let listed = self.rows_of(underlying).filter_map(|row| self.listed(row, underlying, tier));
         let dearest = listed.max_by_key(|prices| (prices.output, prices.input))?;
         let raise = self.split(billed_id).map_or(0, |(prefix, _)| prefix.unlisted_surcharge_percent);
         Some(dearest.raised(raise))
@@ -67,14 +72,14 @@ impl Catalog {
 
     /// A row's prices, as billed: the price map gives some bare ids the price of the `global` profile, where a call inside one
     /// region costs more.
-    fn listed(&self, row: &PriceRow, underlying: &str) -> Prices {
+    fn listed(&self, row: &PriceRow, underlying: &str, tier: ServiceTier) -> Option<Prices> {
         let family = self.family(underlying);
-        let mut prices = row.prices();
+        let mut prices = row.prices_in(tier)?;
         if prices.cache_write_5m.is_none() && family.is_some_and(|family| family.cache_writes_free.is_yes()) {
             prices.cache_write_5m = Some(Rate(0));
         }
         let is_bare = row.model_id.as_str() == underlying;
-        prices.raised(family.filter(|_| is_bare).map_or(0, |family| family.bare_surcharge_percent))
+        Some(prices.raised(family.filter(|_| is_bare).map_or(0, |family| family.bare_surcharge_percent)))
     }
 
     /// What a model accepts, by its underlying id; `None` for one that the catalog does not know.

@@ -20,6 +20,8 @@ pub enum Bound {
     Bytes,
     /// Counted by Bedrock.
     CountTokens,
+    /// From what texts usually come to: no bound, since a text may come to more.
+    Heuristic,
 }
 
 /// A bound on what one request can use.
@@ -37,12 +39,18 @@ pub struct Estimate {
 impl Estimate {
     /// The bound from bytes alone, at most the model's context.
     pub fn from_bytes(prompt: &Prompt, max_tokens: Tokens, max_input: Option<Tokens>) -> Self {
-        let texts = prompt.system.iter().chain(prompt.messages.iter().flat_map(|message| &message.content));
-        let bytes = texts.map(|text| most_bytes(text)).fold(TEMPLATE_ONCE, u64::saturating_add);
-        let parts = prompt.system.len() + prompt.messages.iter().map(|message| message.content.len()).sum::<usize>();
-        let template = TEMPLATE_PER_MESSAGE.saturating_mul(u64::try_from(parts).unwrap_or(u64::MAX));
-        let input = Tokens(bytes.saturating_add(template));
+        let bytes = texts(prompt).map(most_bytes).fold(TEMPLATE_ONCE, u64::saturating_add);
+        let input = Tokens(bytes.saturating_add(template(prompt)));
         Self { input: max_input.map_or(input, |most| input.min(most)), bound: Bound::Bytes, max_tokens }
+    }
+
+    /// What the input usually comes to, and rarely more: a token per three characters of ASCII and two per any other character, where
+    /// prose in English takes one per four and in Chinese one or two per character. Never more than the bound from bytes.
+    pub fn heuristic(prompt: &Prompt, max_tokens: Tokens, max_input: Option<Tokens>) -> Self {
+        let bytes = Self::from_bytes(prompt, max_tokens, max_input);
+        let tokens = texts(prompt).map(usual_tokens).fold(TEMPLATE_ONCE, u64::saturating_add);
+        let input = bytes.input.min(Tokens(tokens.saturating_add(template(prompt))));
+        Self { input, bound: Bound::Heuristic, max_tokens }
     }
 
     /// The same request, with its input counted by Bedrock.
@@ -90,6 +98,23 @@ impl Estimate {
     }
 }
 
+fn texts(prompt: &Prompt) -> impl Iterator<Item = &str> {
+    prompt.system.iter().chain(prompt.messages.iter().flat_map(|message| &message.content)).map(String::as_str)
+}
+
+/// What the model's template may add for the parts of a prompt.
+fn template(prompt: &Prompt) -> u64 {
+    TEMPLATE_PER_MESSAGE.saturating_mul(u64::try_from(texts(prompt).count()).unwrap_or(u64::MAX))
+}
+
+/// What a text usually comes to.
+fn usual_tokens(text: &str) -> u64 {
+    let characters = text.chars().count();
+    let ascii = text.bytes().filter(u8::is_ascii).count();
+    let tokens = ascii.div_ceil(3).saturating_add(characters.saturating_sub(ascii).saturating_mul(2));
+    u64::try_from(tokens).unwrap_or(u64::MAX)
+}
+
 /// The most bytes that a tokenizer may see: the text as it is, or in the normal forms NFC and NFKC that some tokenizers apply first
 /// (NFKC turns three bytes of U+FDFA into 33).
 fn most_bytes(text: &str) -> u64 {
@@ -121,6 +146,20 @@ mod tests {
         check("\u{fdfa}", None, 33 + 16 + 64);
         check("e\u{301}", None, 3 + 16 + 64);
         check(&"x".repeat(5_000), Some(1_000), 1_000);
+    }
+
+    #[test]
+    fn the_heuristic_is_what_texts_usually_come_to_and_never_above_the_bound_from_bytes() {
+        let check = |text: &str, most: Option<u64>, expected: u64| {
+            let estimate = Estimate::heuristic(&prompt(text), Tokens(10), most.map(Tokens));
+            assert_eq!((estimate.input, estimate.bound), (Tokens(expected), Bound::Heuristic), "{text:?}");
+            assert!(estimate.input <= Estimate::from_bytes(&prompt(text), Tokens(10), most.map(Tokens)).input, "{text:?}");
+        };
+        check("Explain S3.", None, 4 + 16 + 64);
+        check("\u{4f60}\u{597d}", None, 4 + 16 + 64);
+        check("caf\u{e9}", None, 1 + 2 + 16 + 64);
+        check(&"x".repeat(5_000), Some(1_000), 1_000);
+        check("", None, 16 + 64);
     }
 
     #[test]

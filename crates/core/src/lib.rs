@@ -9,6 +9,7 @@
 //!
 //! Left out: storage, calls, metrics and their errors (`workflow`, `aws`), and the reading of YAML (`cli`).
 
+pub mod audit;
 pub mod budget;
 mod canonical;
 pub mod catalog;

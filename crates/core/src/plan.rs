@@ -2,11 +2,11 @@
 //!
 //! Fail closed: without a price under a dollar budget, or without any enforced budget, there is no plan and so no call.
 
-use crate::budget::{Budget, Limit, Mode, Subject};
+use crate::budget::{Limit, Mode, Subject};
 use crate::catalog::Capabilities;
 use crate::estimate::Estimate;
-use crate::policy::{BUDGETS_PER_REQUEST, Policy, Unbudgeted};
-use crate::price::{Caching, Prices};
+use crate::policy::{BUDGETS_PER_REQUEST, InputBound, Policy, Unbudgeted};
+use crate::price::{Caching, Prices, ServiceTier};
 use crate::quantity::{NanoUsd, Tokens};
 use crate::request::Request;
 use crate::reservation::{Charge, Figures, Reservation, State, UnitCharge};
@@ -35,10 +35,12 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoPlan {
     /// A dollar budget applies, and nothing says what the model costs.
-    #[error("budget `{budget}` counts dollars and the model has no price: add one under the policy's `prices`")]
+    #[error("budget `{budget}` counts dollars and the model has no price in service tier `{tier}`: add one under the policy's `prices`", tier = tier.word())]
     NoPrice {
         /// The budget.
         budget: String,
+        /// The service tier that the call would be sent in.
+        tier: ServiceTier,
     },
     /// Nothing would bound the spending.
     #[error("no enforced budget applies to this request: add one to the policy, or set `requests.unbudgeted` to `allow`")]
@@ -54,23 +56,33 @@ pub enum NoPlan {
     UnknownModel,
 }
 
-/// The first bound on a request: from its bytes.
+/// The first bound on a request: from its bytes, or what its text usually comes to where the policy wants that.
 pub fn estimate(policy: &Policy, request: &Request) -> Result<Estimate, NoPlan> {
-    let capabilities = capabilities(policy, request)?;
-    Ok(Estimate::from_bytes(&request.prompt, request.inference.max_tokens, capabilities.input_ceiling()))
+    let ceiling = capabilities(policy, request)?.input_ceiling();
+    let max_tokens = request.inference.max_tokens;
+    Ok(match policy.rules.input_bound {
+        InputBound::Bytes | InputBound::Refine | InputBound::CountTokens => Estimate::from_bytes(&request.prompt, max_tokens, ceiling),
+        InputBound::Heuristic => Estimate::heuristic(&request.prompt, max_tokens, ceiling),
+    })
+}
+
+/// Whether Bedrock may be asked to count the request's input, at the moment that `bound` names.
+pub fn counts_tokens(policy: &Policy, request: &Request, bound: InputBound) -> bool {
+    policy.rules.input_bound == bound && policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens)
 }
 
 /// The budgets that apply at `now`, and what the request would hold on each.
 pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timestamp) -> Result<Plan, NoPlan> {
     let capabilities = capabilities(policy, request)?;
-    let prices = policy.prices_at(&request.model.billed_id, now);
+    let tier = request.inference.service_tier;
+    let prices = policy.prices_in(&request.model.billed_id, tier, now);
     let cost = prices.as_ref().map(|prices| estimate.cost(prices, capabilities.caching));
     let model = &request.model;
     let subject = Subject { model: &model.name, model_id: &model.model_id, underlying: &model.underlying, tags: &request.tags };
     let mut charges = Vec::new();
-    for budget in policy.budgets.iter().filter(|budget| budget.applies_to(subject)) {
-        let Some(span) = budget.window.span(now) else { continue };
-        match amounts(budget, &estimate, cost) {
+    for budget in policy.budgets.of(subject, now) {
+        let Some(span) = budget.span(now) else { continue };
+        match amounts(&budget.limits_at(now), &estimate, cost) {
             Some(amounts) => charges.push(Charge {
                 budget: budget.id.clone(),
                 name: budget.name.clone(),
@@ -78,9 +90,12 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
                 span,
                 scope: budget.scope(subject),
                 mode: budget.mode,
+                frozen: budget.frozen,
                 amounts,
             }),
-            None if budget.mode == Mode::Enforce => return Err(NoPlan::NoPrice { budget: budget.name.clone() }),
+            None if budget.mode == Mode::Enforce => {
+                return Err(NoPlan::NoPrice { budget: budget.name.clone(), tier: tier.unwrap_or_default() });
+            }
             None => {}
         }
     }
@@ -102,12 +117,12 @@ fn capabilities(policy: &Policy, request: &Request) -> Result<Capabilities, NoPl
     found.ok_or(NoPlan::UnknownModel)
 }
 
-fn amounts(budget: &Budget, estimate: &Estimate, cost: Option<NanoUsd>) -> Option<Vec<UnitCharge>> {
+fn amounts(limits: &[Limit], estimate: &Estimate, cost: Option<NanoUsd>) -> Option<Vec<UnitCharge>> {
     let of = |limit: &Limit| {
         let hold = estimate.hold(limit.unit, cost)?;
         Some(UnitCharge { unit: limit.unit, limit: limit.amount, hold, figures: Figures::default() })
     };
-    budget.limits.iter().map(of).collect()
+    limits.iter().map(of).collect()
 }
 
 /// The window's word, as counters and reports know it.
@@ -122,6 +137,11 @@ impl Plan {
     /// Whether every enforced hold fits beside what its snapshot shows.
     pub fn fits(&self) -> bool {
         self.charges.iter().filter(|charge| charge.is_enforced()).all(Charge::fits)
+    }
+
+    /// Whether an enforced budget is frozen: no smaller bound would change that.
+    pub fn is_frozen(&self) -> bool {
+        self.charges.iter().any(|charge| charge.is_enforced() && charge.frozen)
     }
 
     /// Whether an enforced hold is larger than its whole limit.

@@ -150,7 +150,7 @@ fn without_a_price_or_an_enforced_budget_there_is_no_plan() {
         let request = request(&policy, &[]);
         assert_eq!(planned(&policy, &request).map(|plan| (plan.charges.len(), plan.unbudgeted)), expected);
     };
-    let no_price = || NoPlan::NoPrice { budget: "enforce".to_owned() };
+    let no_price = || NoPlan::NoPrice { budget: "enforce".to_owned(), tier: ServiceTier::Default };
     check(&budgets(&json!([usd("enforce"), calls])), true, Ok((2, false)));
     check(&budgets(&json!([usd("enforce"), calls])), false, Err(no_price()));
     check(&allow(budgets(&json!([usd("enforce")]))), false, Err(no_price()));
@@ -282,4 +282,57 @@ fn a_reservation_records_the_plan_and_whose_it_is() {
     let denied = planned(&small, &request).unwrap().reserve(&request, State::Denied, now(), lease_end);
     assert_eq!((denied.state, denied.largest_max_tokens), (State::Denied, Some(Tokens(50))));
     assert_eq!(denied.enforced().map(|charge| charge.amounts[0].unit).collect::<Vec<_>>(), [Unit::OutputTokens]);
+}
+
+#[test]
+fn the_definition_in_force_is_planned_with_the_limits_that_count_now() {
+    let increase =
+        json!([{ "limit": { "tokens": 50 }, "from": "2026-11-20T12:30:15Z", "until": "2026-11-20T12:30:16Z", "reason": "test" }]);
+    let reviewed = |budgets: Value| with(policy_document(), &[("/budgets", budgets)]);
+    let old = reviewed(json!([{ "name": "b", "limit": { "tokens": 100 }, "window": "hour", "increases": increase }]));
+    let new = reviewed(json!([{ "name": "b", "limit": { "tokens": 7 }, "window": "day", "frozen": true }]));
+    let before = self::policy(&new).succeed(&new, &self::policy(&old), now()).policy;
+    let check = |at: &str, limit: u64, window: &str, start: &str, frozen: bool| {
+        let at = at.parse().unwrap();
+        let request = request(&before, &[]);
+        let plan = plan(&before, &request, estimate(&before, &request).unwrap(), at).unwrap();
+        let charge = &plan.charges[0];
+        let found = (charge.amounts[0].limit, charge.window.as_str(), charge.span.start.to_string(), charge.frozen, plan.is_frozen());
+        assert_eq!(found, (limit, window, start.to_owned(), frozen, frozen), "{at}");
+        assert!(!plan.fits() && charge.key().as_str().starts_with(&format!("C#b#{window}#{start}#")), "{at}");
+    };
+    // A freeze does not wait, the rest does, and the limit that an increase makes counts to the last instant.
+    check("2026-11-20T12:30:15Z", 150, "hour", "2026-11-20T12:00:00Z", true);
+    check("2026-11-20T12:30:15.999999999Z", 150, "hour", "2026-11-20T12:00:00Z", true);
+    check("2026-11-20T12:30:16Z", 100, "hour", "2026-11-20T12:00:00Z", true);
+    check("2026-11-20T12:59:59.999999999Z", 100, "hour", "2026-11-20T12:00:00Z", true);
+    check("2026-11-20T13:00:00Z", 7, "day", "2026-11-20T13:00:00Z", true);
+    check("2026-11-21T00:00:00Z", 7, "day", "2026-11-21T00:00:00Z", true);
+}
+
+#[test]
+fn a_frozen_shadow_refuses_nothing() {
+    let policy = budgets(&json!([
+        { "name": "s", "limit": { "tokens": 100_000 }, "window": "day", "mode": "shadow", "frozen": true },
+        { "name": "b", "limit": { "tokens": 100_000 }, "window": "day" },
+    ]));
+    let plan = planned(&policy, &request(&policy, &[])).unwrap();
+    assert_eq!((plan.fits(), plan.is_frozen(), plan.charges[0].fits()), (true, false, false));
+}
+
+#[test]
+fn the_hold_is_made_at_the_rates_of_the_tier_that_is_sent() {
+    let tier = |tier: &str| {
+        let model = json!({ "id": "us.amazon.nova-pro-v1:0", "serviceTier": tier });
+        let policy = self::policy(&with(policy_document(), &[("/models/nova", model)]));
+        let request = request(&policy, &[("/model", json!("nova"))]);
+        let plan = planned(&policy, &request).unwrap();
+        let held = plan.charges[0].amounts[0].hold;
+        let reservation = plan.reserve(&request, State::Held, now(), now());
+        assert_eq!(reservation.prices.as_ref().unwrap().tier.map(ServiceTier::word), Some(tier), "the books say in which tier");
+        assert_eq!(request.inference.service_tier.map(ServiceTier::word), Some(tier));
+        held
+    };
+    let standard = tier("default");
+    assert_eq!((tier("flex") * 2, tier("reserved"), tier("priority") * 4), (standard, standard, standard * 7));
 }

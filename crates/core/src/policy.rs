@@ -3,17 +3,23 @@
 //! [`Policy::parse`] takes the document as JSON (the tool reads the YAML) and names every problem at once.
 
 mod budgets;
+mod carried;
+mod crowding;
+mod definition;
+mod increases;
 mod models;
 mod sections;
+mod succession;
 mod warnings;
 
 pub use models::{ModelEntry, PriceOverride};
 pub use sections::{InputBound, RefusedParameters, Rules, Unbudgeted};
+pub use succession::{Change, Counts, Succession};
 
-use crate::budget::Budget;
+use crate::budget::Budgets;
 use crate::catalog::{Capabilities, Catalog};
 use crate::model::ResolvedModel;
-use crate::price::Prices;
+use crate::price::{Prices, ServiceTier};
 use crate::problem::{At, Problems, child};
 use crate::tags::TagRule;
 use jiff::Timestamp;
@@ -29,8 +35,10 @@ const SECTIONS: [&str; 6] = ["tags", "models", "modelIds", "requests", "prices",
 /// A compiled policy: checked, immutable, known by its version.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Made from the content: the same document has the same version.
+    /// Made from the content of the stored document: the same document has the same version.
     pub version: String,
+    /// Made from the content of the reviewed document alone: tells whether the same file is applied again.
+    pub reviewed: String,
     /// What each tag may be.
     pub tags: BTreeMap<String, TagRule>,
     /// The models by their catalog names.
@@ -42,12 +50,25 @@ pub struct Policy {
     /// Prices that replace the shipped ones from a date on.
     pub prices: Vec<PriceOverride>,
     /// The budgets, in the document's order.
-    pub budgets: Vec<Budget>,
+    pub budgets: Budgets,
+    /// The first of the names that call an id, for requests that name the id.
+    name_of_id: BTreeMap<String, String>,
     catalog: &'static Catalog,
 }
 
 impl Policy {
-    /// Compiles a policy document, or says everything that is wrong with it.
+    /// Compiles a policy as it is stored: the reviewed document, and what [`Policy::succeed`] wrote beside it.
+    pub fn parse_stored(stored: &Value, catalog: &'static Catalog) -> Result<Self, Problems> {
+        let mut policy = Self::parse(&carried::reviewed(stored), catalog)?;
+        let mut problems = Problems::default();
+        if let Some(at) = At::root(stored).get(carried::SECTION) {
+            policy.budgets.change(|budgets| carried::read(&mut problems, &at, budgets));
+        }
+        policy.version = version(stored);
+        if problems.is_empty() { Ok(policy) } else { Err(problems) }
+    }
+
+    /// Compiles a policy document as people write it, or says everything that is wrong with it.
     pub fn parse(document: &Value, catalog: &'static Catalog) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let root = At::root(document);
@@ -68,14 +89,17 @@ impl Policy {
             Some(at) => budgets::parse(&mut problems, &at, budgets::Names { tags: &tags, models: &models, model_ids: &model_ids }),
             None => Vec::new(),
         };
-        let policy = Self { version: version(document), tags, models, model_ids, rules, prices, budgets, catalog };
+        let name_of_id = models.iter().rev().map(|(name, entry)| (entry.model_id.clone(), name.clone())).collect();
+        let budgets = budgets.into();
+        let version = version(document);
+        let policy = Self { reviewed: version.clone(), version, tags, models, model_ids, rules, prices, budgets, name_of_id, catalog };
         if problems.is_empty() { Ok(policy) } else { Err(problems) }
     }
 
     /// The model that a request means, and the tags that go with it; nothing where the policy does not allow it.
     pub fn resolve(&self, requested: &str) -> Option<(ResolvedModel, Option<&ModelEntry>)> {
         let by_name = self.models.get_key_value(requested);
-        let found = by_name.or_else(|| self.models.iter().find(|(_, entry)| entry.model_id == requested));
+        let found = by_name.or_else(|| self.models.get_key_value(self.name_of_id.get(requested)?));
         if let Some((name, entry)) = found {
             let model = ResolvedModel {
                 requested: requested.to_owned(),
@@ -99,14 +123,22 @@ impl Policy {
         Some((model, None))
     }
 
-    /// What tokens cost for a billed id at that time: the newest override that counts by then, else the shipped price.
+    /// What tokens cost for a billed id at that time, where no service tier is named.
     pub fn prices_at(&self, billed_id: &str, now: Timestamp) -> Option<Prices> {
+        self.prices_in(billed_id, None, now)
+    }
+
+    /// What tokens cost for a billed id in a service tier at that time: the newest override that counts by then, else the shipped
+    /// price. An override speaks for the tiers that it states, and for those that are billed as standard.
+    pub fn prices_in(&self, billed_id: &str, tier: Option<ServiceTier>, now: Timestamp) -> Option<Prices> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let overrides = self.prices.iter().filter(|price| price.id == billed_id && price.from <= today);
-        match overrides.max_by_key(|price| price.from) {
-            Some(found) => Some(found.prices.clone()),
-            None => self.catalog.prices(billed_id),
-        }
+        let wanted = tier.unwrap_or_default();
+        let prices = match overrides.max_by_key(|price| price.from) {
+            Some(found) => found.prices_in(wanted).cloned(),
+            None => self.catalog.prices_in(billed_id, wanted),
+        };
+        prices.map(|prices| Prices { tier, ..prices })
     }
 
     /// What the foundation model behind an id can do.
@@ -139,3 +171,11 @@ fn version(document: &Value) -> String {
 #[cfg(test)]
 #[path = "policy_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "succession_tests.rs"]
+mod succession_tests;
+
+#[cfg(test)]
+#[path = "crowding_tests.rs"]
+mod crowding_tests;

@@ -64,7 +64,7 @@ fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
             /budgets/0/limit/dollars: no field of this name; known here: `usd`, `tokens`, `inputTokens`, `outputTokens` and `requests`
             /budgets/0/window: one of `minute`, `hour`, `day`, `week` and `month`
             /budgets/0/match/environment: a value that `environment` can have: this one never matches, so the budget would never count
-            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per` and `mode`
+            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per`, `mode`, `increases`, `frozen` and `effective`
         "]],
     );
 }
@@ -158,6 +158,58 @@ fn broken_budgets_are_problems() {
     let period = json!({ "from": "2026-11-01T00:00:00.5Z", "until": "2026-12-01T00:00:00.000001Z" });
     budget(&[("/window", json!(null)), ("/period", period)], &["/budgets/3/period/from", "/budgets/3/period/until"]);
     budget(&[("/mode", json!("warn")), ("/limits", json!({}))], &["/budgets/3/limits", "/budgets/3/mode"]);
+}
+
+#[test]
+fn broken_increases_freezes_and_tiers_are_problems() {
+    let whole = json!({ "limit": { "usd": 100 }, "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z", "reason": "launch" });
+    let increase = |change: &[(&str, Value)], pointers: &[&str]| {
+        let pointers: Vec<String> = pointers.iter().map(|pointer| format!("/budgets/3/increases/0{pointer}")).collect();
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        budget(&[("/increases", json!([with(whole.clone(), change)]))], &pointers);
+    };
+    increase(&[], &[]);
+    increase(&[("/limit", json!({ "tokens": 5 }))], &["/limit/tokens"]);
+    increase(&[("/limit", json!({ "usd": 0 }))], &["/limit/usd"]);
+    increase(&[("/limit", json!({}))], &["/limit"]);
+    increase(&[("/until", json!("2026-11-01T00:00:00Z"))], &["/until"]);
+    increase(&[("/until", json!("2026-10-01T00:00:00Z"))], &["/until"]);
+    increase(&[("/from", json!("2026-11-01"))], &["/from"]);
+    increase(&[("/reason", json!(" "))], &["/reason"]);
+    increase(&[("/reason", json!("x".repeat(201)))], &["/reason"]);
+    increase(
+        &[("/limit", Value::Null), ("/from", Value::Null), ("/until", Value::Null), ("/reason", Value::Null)],
+        &["/limit", "/from", "/until", "/reason"],
+    );
+    increase(&[("/why", json!("x"))], &["/why"]);
+    budget(&[("/increases", json!({}))], &["/budgets/3/increases"]);
+    budget(&[("/increases", json!([with(whole, &[("/limit/usd", json!(7_300_000_000_u64))]), whole_again()]))], &["/budgets/3/increases"]);
+    budget(&[("/frozen", json!("yes"))], &["/budgets/3/frozen"]);
+    budget(&[("/effective", json!("now"))], &["/budgets/3/effective"]);
+    check(&[("/models/claude-3-5-haiku/serviceTier", json!("fast"))], &["/models/claude-3-5-haiku/serviceTier"]);
+}
+
+fn whole_again() -> Value {
+    json!({ "limit": { "usd": 100_000_000 }, "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z", "reason": "launch" })
+}
+
+#[test]
+fn broken_tier_prices_and_steps_are_problems() {
+    let price = |change: &[(&str, Value)], pointers: &[&str]| {
+        let pointers: Vec<String> = pointers.iter().map(|pointer| format!("/prices/0{pointer}")).collect();
+        let pointers: Vec<&str> = pointers.iter().map(String::as_str).collect();
+        let price = json!({ "id": "us.amazon.nova-lite-v1:0", "from": "2026-12-01", "input": 1, "output": 2 });
+        check(&[("/prices", json!([with(price, change)]))], &pointers);
+    };
+    price(&[("/tiers", json!({ "flex": { "input": 1, "output": 1 }, "reserved": { "input": 1, "output": 1, "cacheRead": 0 } }))], &[]);
+    price(&[("/tiers", json!([]))], &["/tiers"]);
+    price(&[("/tiers", json!({ "default": { "input": 1, "output": 1 } }))], &["/tiers/default"]);
+    price(&[("/tiers", json!({ "flex": { "input": 1 } }))], &["/tiers/flex/output"]);
+    price(&[("/tiers", json!({ "flex": { "input": 1, "output": 1, "from": "2026-12-01" } }))], &["/tiers/flex/from"]);
+    price(&[("/longContext", json!([{ "above": 200_000, "input": 2 }, { "above": 300_000, "output": 3 }]))], &[]);
+    price(&[("/longContext", json!({}))], &["/longContext"]);
+    price(&[("/longContext", json!([{ "above": 5, "input": 2 }, { "above": 5, "input": 2 }]))], &["/longContext/1/above"]);
+    price(&[("/longContext", json!([{ "above": 5 }, { "input": 2 }, 7]))], &["/longContext/0", "/longContext/1/above", "/longContext/2"]);
 }
 
 #[test]

@@ -81,6 +81,10 @@ fn request_rules_and_a_models_own_limit_are_read() {
         unbudgeted: Unbudgeted::Allow,
         input_bound: InputBound::Bytes,
     };
+    for (word, bound) in [("refine", InputBound::Refine), ("count-tokens", InputBound::CountTokens), ("heuristic", InputBound::Heuristic)] {
+        let rules = self::policy(&with(policy_document(), &[("/requests", json!({ "inputBound": word }))])).rules;
+        assert_eq!(rules.input_bound, bound);
+    }
     assert_eq!((policy.rules, policy.models["sales"].max_tokens), (expected, Some(Tokens(100))));
 }
 
@@ -161,6 +165,38 @@ fn a_price_override_counts_from_its_day_on_for_its_id_alone() {
     let cache = (november.cache_read, november.cache_write_5m, november.cache_write_1h);
     assert_eq!(cache, (Some(Rate(10_000)), Some(Rate(2_000_000)), Some(Rate(3_000_000))));
     assert_eq!(policy.prices_at("anthropic.claude-99", "2026-11-20T00:00:00Z".parse().unwrap()), None);
+}
+
+#[test]
+fn an_override_speaks_for_the_tiers_that_it_states_and_for_those_billed_as_standard() {
+    let id = "us.amazon.nova-pro-v1:0";
+    let step = json!([{ "above": 200_000, "input": 4 }]);
+    let prices = json!([
+        { "id": id, "from": "2026-12-01", "input": 1, "output": 2, "longContext": step, "tiers": { "flex": { "input": 0.5, "output": 1, "cacheRead": 0.1 } } },
+        { "id": id, "from": "2027-01-01", "input": 1, "output": 2, "tiers": { "reserved": { "input": 0, "output": 0 } } },
+    ]);
+    let policy = policy(&with(policy_document(), &[("/prices", prices)]));
+    let check = |tier: ServiceTier, now: &str, expected: Option<(u64, u64)>| {
+        let found = policy.prices_in(id, Some(tier), now.parse().unwrap());
+        assert_eq!(found.as_ref().map(|prices| (prices.input.0, prices.output.0)), expected, "{tier:?} {now}");
+        assert!(found.is_none_or(|prices| prices.tier == Some(tier)), "what is held says in which tier");
+    };
+    let (shipped, december, january) = ("2026-11-30T23:59:59Z", "2026-12-31T23:59:59Z", "2027-01-01T00:00:00Z");
+    check(ServiceTier::Default, shipped, Some((800_000, 3_200_000)));
+    check(ServiceTier::Flex, shipped, Some((400_000, 1_600_000)));
+    check(ServiceTier::Priority, shipped, Some((1_400_000, 5_600_000)));
+    check(ServiceTier::Reserved, shipped, Some((800_000, 3_200_000)));
+    check(ServiceTier::Default, december, Some((1_000_000, 2_000_000)));
+    check(ServiceTier::Flex, december, Some((500_000, 1_000_000)));
+    check(ServiceTier::Priority, december, None);
+    check(ServiceTier::Reserved, december, Some((1_000_000, 2_000_000)));
+    check(ServiceTier::Flex, january, None);
+    check(ServiceTier::Reserved, january, Some((0, 0)));
+    let december = policy.prices_at(id, december.parse().unwrap()).unwrap();
+    assert_eq!(
+        (december.tier, december.at(Tokens(200_000)).input, december.at(Tokens(200_001)).input),
+        (None, Rate(1_000_000), Rate(4_000_000))
+    );
 }
 
 /// Problems and warnings, one line each.

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 const EARLY: Date = date(2020, 1, 1);
 
 fn check(changes: &[(&str, Value)], today: Date, expected: &Expect) {
-    let found: Vec<Problem> = policy(&with(policy_document(), changes)).warnings(today);
+    let found: Vec<Problem> =
+        policy(&with(policy_document(), changes)).warnings(today.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp());
     super::assert_lines(&found, expected);
 }
 
@@ -116,5 +117,24 @@ fn a_model_is_warned_of_from_ninety_days_before_its_end_of_life() {
         &expect![[r"
         /models/sonnet: the model's end of life was 2027-04-08: calls may fail
     "]],
+    );
+}
+
+#[test]
+fn of_many_ways_around_a_budget_some_are_named_and_the_others_counted() {
+    let source = "us.anthropic.claude-3-haiku-20240307-v1:0";
+    let profile = |i: usize| format!("arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/p{i}");
+    let models: serde_json::Map<_, _> = (0..14).map(|i| (format!("m{i:02}"), json!({ "profile": profile(i), "source": source }))).collect();
+    let own = json!({ "name": "own", "limit": { "usd": 1 }, "window": "day", "match": { "model": ["m00", "m13", "anthropic.claude-3-haiku-20240307-v1:0"] } });
+    check(
+        &[
+            ("/models", models.into()),
+            ("/modelIds", json!(["anthropic.claude-3-haiku-20240307-v1:0", "amazon.nova-lite-v1:0"])),
+            budgets(json!([own])),
+        ],
+        EARLY,
+        &expect![[r"
+            /budgets/0/match/model: the same model is reached without this budget as `m01`, `m02`, `m03`, `m04`, `m05`, `m06`, `m07`, `m08`, `m09`, `m10` and 2 more; match `underlying` to count it all
+        "]],
     );
 }

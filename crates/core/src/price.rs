@@ -51,7 +51,43 @@ pub enum Caching {
     Automatic,
 }
 
-/// The prices of one billed model id. Stored with every reservation, hence the short names in its JSON form.
+/// A service tier of Converse: how soon a call is served, and at which price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ServiceTier {
+    /// The standard one, where none is named.
+    #[default]
+    Default,
+    /// Sooner, and dearer.
+    Priority,
+    /// Later, and cheaper.
+    Flex,
+    /// From capacity that is paid for by the month. What it cannot take is served, and billed, as standard; so that is the price.
+    Reserved,
+}
+
+impl ServiceTier {
+    /// Converse's word for each (`ServiceTierType` in the service's own model).
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("default", Self::Default), ("priority", Self::Priority), ("flex", Self::Flex), ("reserved", Self::Reserved)];
+
+    /// Converse's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Priority => "priority",
+            Self::Flex => "flex",
+            Self::Reserved => "reserved",
+        }
+    }
+
+    /// Whether its tokens are billed as the standard tier's, as far as anybody outside AWS can tell beforehand.
+    pub fn is_billed_as_standard(self) -> bool {
+        matches!(self, Self::Default | Self::Reserved)
+    }
+}
+
+/// The prices of one billed model id, in one service tier. Stored with every reservation, hence the short names in its JSON form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prices {
     /// Per input token.
@@ -72,6 +108,9 @@ pub struct Prices {
     /// The steps for long inputs, by ascending `above`.
     #[serde(rename = "long", default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContext>,
+    /// The service tier, if one was named.
+    #[serde(rename = "tier", default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<ServiceTier>,
 }
 
 /// A step: the rates of a call whose total input is larger than `above`. They count for all of its tokens, from the first on.
@@ -114,7 +153,7 @@ pub struct DearestRates {
 impl Prices {
     /// Prices without cache classes or steps.
     pub fn flat(input: Rate, output: Rate) -> Self {
-        Self { input, output, cache_read: None, cache_write_5m: None, cache_write_1h: None, long_context: Vec::new() }
+        Self { input, output, cache_read: None, cache_write_5m: None, cache_write_1h: None, long_context: Vec::new(), tier: None }
     }
 
     /// The rates of a call with this total input.
@@ -180,6 +219,7 @@ impl Prices {
                 .iter()
                 .map(|step| LongContext { above: step.above, input: step.input.map(raise), output: step.output.map(raise) })
                 .collect(),
+            tier: self.tier,
         }
     }
 }

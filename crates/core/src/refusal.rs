@@ -15,6 +15,8 @@ pub enum RetryAfter {
         /// Why then.
         basis: Basis,
     },
+    /// A budget is frozen: when it takes requests again is for a person to say.
+    Frozen,
     /// The request is larger than a whole limit.
     Never {
         /// The largest `max_tokens` that would fit, if its input alone does.
@@ -30,6 +32,8 @@ pub enum Basis {
     InFlightHolds,
     /// The window has to end first.
     WindowEnd,
+    /// A person has to lift the freeze first: no time is known.
+    Frozen,
 }
 
 /// When to try again: the latest of what each refusing budget says, since all must have room.
@@ -39,6 +43,9 @@ pub fn retry_after(reservation: &Reservation, in_flight: SignedDuration, largest
     let refusing = || reservation.enforced().filter(|charge| !charge.fits());
     if refusing().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
         return RetryAfter::Never { largest_max_tokens };
+    }
+    if refusing().any(|charge| charge.frozen) {
+        return RetryAfter::Frozen;
     }
     let waits = refusing().map(|charge| wait(charge, reservation.held_at, in_flight));
     let (seconds, basis) = waits.max_by_key(|(seconds, _)| *seconds).unwrap_or((1, Basis::InFlightHolds));

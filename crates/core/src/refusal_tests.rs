@@ -88,3 +88,14 @@ fn seconds_are_rounded_up_and_never_none() {
     let denied = reservation(State::Denied, vec![refusing(600, [61, 60, 0])]);
     assert_eq!(retry_after(&denied, SignedDuration::ZERO, None), wait(1, Basis::InFlightHolds));
 }
+
+#[test]
+fn a_freeze_ends_when_a_person_says_so_and_never_stays_never() {
+    let frozen = Charge { frozen: true, ..refusing(1_800, [0, 0, 0]) };
+    check(vec![frozen.clone()], RetryAfter::Frozen);
+    check(vec![refusing(1_800, [61, 61, 0]), frozen.clone()], RetryAfter::Frozen);
+    let too_large = charge("b", Mode::Enforce, vec![amount(Unit::Requests, 100, 101, [0, 0, 0])]);
+    check(vec![frozen.clone(), too_large], RetryAfter::Never { largest_max_tokens: Some(Tokens(9)) });
+    let shadow = Charge { mode: Mode::Shadow, ..frozen };
+    check(vec![shadow, refusing(1_800, [61, 61, 0])], wait(1_800, Basis::WindowEnd));
+}

@@ -77,12 +77,13 @@ pub fn validate(document: &Value, policy: &Policy, origin: Origin<'_>) -> Result
     let found = model(&mut problems, &root, policy);
     let capabilities = found.as_ref().and_then(|(model, _)| policy.capabilities(&model.underlying));
     let prompt = prompt::parse(&mut problems, &root, capabilities.as_ref());
-    let entry_cap = found.as_ref().and_then(|(_, entry)| entry.and_then(|entry| entry.max_tokens));
-    let most = [entry_cap, policy.rules.max_tokens].into_iter().flatten().min();
+    let entry = found.as_ref().and_then(|(_, entry)| *entry);
+    let most = [entry.and_then(|entry| entry.max_tokens), policy.rules.max_tokens].into_iter().flatten().min();
+    let service_tier = entry.and_then(|entry| entry.service_tier);
     let mut warnings = Vec::new();
-    let limits = parameters::Limits { capabilities: capabilities.as_ref(), most, refused: policy.rules.refused_parameters };
+    let limits = parameters::Limits { capabilities: capabilities.as_ref(), most, refused: policy.rules.refused_parameters, service_tier };
     let inference = parameters::parse(&mut problems, &mut warnings, &root, &limits);
-    let tags = request_tags(&mut problems, &root, policy, found.as_ref().and_then(|(_, entry)| *entry), origin);
+    let tags = request_tags(&mut problems, &root, policy, entry, origin);
     match (found, prompt, inference) {
         (Some((model, _)), Some(prompt), Some(inference)) if problems.is_empty() => {
             let tags = Tags {

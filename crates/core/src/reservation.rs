@@ -18,6 +18,11 @@ use crate::tags::Tags;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+/// Days that a counter is kept for beyond its window's end: a redrive may come 14 days later.
+pub const COUNTER_DAYS: i64 = 35;
+/// Days that a reservation is kept for beyond the end of the longest of its windows: always longer than its counters.
+pub const RESERVATION_DAYS: i64 = 70;
+
 /// Where a reservation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -39,6 +44,11 @@ pub enum State {
 impl State {
     /// All of them.
     pub const ALL: [Self; 6] = [Self::Held, Self::Denied, Self::Claimed, Self::Settled, Self::Uncertain, Self::Released];
+
+    /// Whether no transition leads away from it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Denied | Self::Settled | Self::Released)
+    }
 
     /// Whether the sweep has to end it once its lease is past.
     pub fn is_open(self) -> bool {
@@ -111,21 +121,25 @@ impl Reservation {
 
     /// What this reservation, as it stands, accounts for on each enforced counter: counters are the sums of these.
     pub fn shares(&self) -> Vec<(CounterKey, Unit, Figures)> {
-        let share = |charge: &Charge, amount: &UnitCharge| {
-            let hold = i64::try_from(amount.hold).unwrap_or(i64::MAX);
-            let figures = match self.state {
-                State::Held | State::Claimed => Figures { committed: hold, used: 0, uncertain: 0 },
-                State::Uncertain => Figures { committed: hold, used: 0, uncertain: hold },
-                State::Settled => {
-                    let actual =
-                        self.usage.as_ref().map_or(hold, |usage| i64::try_from(amount.actual(usage, self.cost)).unwrap_or(i64::MAX));
-                    Figures { committed: actual, used: actual, uncertain: 0 }
-                }
-                State::Denied | State::Released => return None,
-            };
-            Some((charge.key(), amount.unit, figures))
-        };
-        self.enforced().flat_map(|charge| charge.amounts.iter().filter_map(move |amount| share(charge, amount))).collect()
+        self.enforced().flat_map(|charge| self.shares_on(charge)).collect()
+    }
+
+    /// What it accounts for on the counter of one of its charges; on a shadow's, what it would if that one were exact.
+    pub fn shares_on(&self, charge: &Charge) -> Vec<(CounterKey, Unit, Figures)> {
+        charge.amounts.iter().filter_map(|amount| Some((charge.key(), amount.unit, self.share(amount)?))).collect()
+    }
+
+    fn share(&self, amount: &UnitCharge) -> Option<Figures> {
+        let hold = i64::try_from(amount.hold).unwrap_or(i64::MAX);
+        match self.state {
+            State::Held | State::Claimed => Some(Figures { committed: hold, used: 0, uncertain: 0 }),
+            State::Uncertain => Some(Figures { committed: hold, used: 0, uncertain: hold }),
+            State::Settled => {
+                let actual = self.usage.as_ref().map_or(hold, |usage| i64::try_from(amount.actual(usage, self.cost)).unwrap_or(i64::MAX));
+                Some(Figures { committed: actual, used: actual, uncertain: 0 })
+            }
+            State::Denied | State::Released => None,
+        }
     }
 
     /// The enforced charges: those that move in the same transaction as the reservation.

@@ -31,8 +31,12 @@ impl Warning {
     }
 
     /// The call used more than was held for it.
+    /// The call used more input or output than was held for it.
     pub fn overage(tokens: u64) -> Self {
-        Self { code: "OVERAGE".to_owned(), message: format!("the call used {tokens} tokens more than were held; all of them are charged") }
+        Self {
+            code: "OVERAGE".to_owned(),
+            message: format!("the call used {tokens} tokens more than were held for its input or its output; all of them are charged"),
+        }
     }
 
     /// The call went out without a budget, as the policy allows.

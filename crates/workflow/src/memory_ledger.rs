@@ -23,6 +23,13 @@ pub struct Books {
     pub counters: BTreeMap<CounterKey, CounterFigures>,
 }
 
+impl From<Books> for MemoryLedger {
+    /// A ledger that goes on from these books.
+    fn from(books: Books) -> Self {
+        Self { books: Mutex::new(books) }
+    }
+}
+
 impl MemoryLedger {
     /// A copy of everything, taken at one moment.
     pub fn books(&self) -> Books {

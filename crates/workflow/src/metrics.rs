@@ -5,7 +5,7 @@
 
 use crate::payload::{CallFate, Decision, Record};
 use cost_sentry_core::outcome::{Document, Outcome};
-use cost_sentry_core::quantity::NanoUsd;
+use cost_sentry_core::quantity::{NanoUsd, Tokens};
 use cost_sentry_core::reservation::{Reservation, State};
 use cost_sentry_core::tags::{APPLICATION_ID, COST_CENTER, ENVIRONMENT, Tags};
 
@@ -136,10 +136,15 @@ fn money(tags: Option<&Tags>, record: &Record, reservation: &Reservation) -> Vec
     points
 }
 
-/// Tokens used beyond what was held for input and output.
+/// Tokens used beyond what was held for them: input beyond its bound, and output beyond `max_tokens`. What one of the two left unused
+/// makes up for nothing in the other, since budgets may count them apart, and at other prices.
 pub fn overage(reservation: &Reservation) -> u64 {
-    let held = reservation.estimate.input.saturating_add(reservation.estimate.max_tokens).0;
-    reservation.usage.as_ref().map_or(0, |usage| usage.total().0.saturating_sub(held))
+    let beyond = |used: Tokens, held: Tokens| used.0.saturating_sub(held.0);
+    let estimate = &reservation.estimate;
+    reservation
+        .usage
+        .as_ref()
+        .map_or(0, |usage| beyond(usage.total_input(), estimate.input).saturating_add(beyond(usage.output, estimate.max_tokens)))
 }
 
 fn dimensions(document: &Document, record: &Record) -> Vec<(&'static str, String)> {

@@ -72,7 +72,7 @@ impl<S: PolicyStore> PolicyCache<S> {
 /// Compiles a stored policy against the shipped catalog.
 pub fn compile(document: &Value) -> Result<Policy, PolicyError> {
     let catalog = Catalog::shipped().map_err(|error| PolicyError::Unusable(error.to_string()))?;
-    Policy::parse(document, catalog).map_err(|problems| {
+    Policy::parse_stored(document, catalog).map_err(|problems| {
         let first = problems.as_slice().first().map(|problem| format!("{}: expected {}", problem.pointer, problem.expected));
         PolicyError::Unusable(first.unwrap_or_default())
     })

@@ -58,6 +58,15 @@ pub enum LedgerError {
 
 /// The ledger: reservations and counters, moved together or not at all.
 pub trait Ledger: Send + Sync {
+    /// Carries out all requests of one transition within the store's time for one, [`crate::time_outs::LEDGER_TRANSITION`]. What is cut
+    /// off is [`LedgerError::Unavailable`], and may have taken effect. A store that waits for nobody has no such time.
+    fn in_time<T: Send>(
+        &self,
+        transition: impl Future<Output = Result<T, LedgerError>> + Send,
+    ) -> impl Future<Output = Result<T, LedgerError>> + Send {
+        transition
+    }
+
     /// What the counters of these charges show now, in the charges' order; a counter that does not exist shows nothing.
     fn figures(&self, charges: &[Charge]) -> impl Future<Output = Result<Vec<CounterFigures>, LedgerError>> + Send;
 
@@ -76,7 +85,8 @@ pub trait Ledger: Send + Sync {
     /// cannot be read is left out: it must not keep the others from being ended.
     fn leases_past(&self, before: Timestamp, most: usize) -> impl Future<Output = Result<Vec<Reservation>, LedgerError>> + Send;
 
-    /// Moves shadow counters, best effort: a failure is nobody's business.
+    /// Moves shadow counters, best effort: a failure is nobody's business, and nobody waits for one longer than
+    /// [`crate::time_outs::SHADOW`].
     fn count_shadow(&self, deltas: &[CounterDelta]) -> impl Future<Output = ()> + Send;
 }
 

@@ -1,5 +1,5 @@
-//! Every time-out in one table. They nest: Converse < function < task < execution < lease. A test holds the state machine and the
-//! functions' template against this table.
+//! Every time-out in one table. They nest: a ledger request < a transition, and all that a step may do one after the other < function <
+//! task < execution < lease. A test holds the state machine and the functions' template against this table.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -7,8 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 pub const CONVERSE: u32 = 180;
 /// The longest that Bedrock may take to count a request's tokens, in seconds.
 pub const COUNT_TOKENS: u32 = 3;
-/// How long the ledger's client may take for one request, its own retries included, in seconds.
+/// How long the ledger's client may take for one request, its own retries included, in seconds. One attempt of it has half of that.
 pub const LEDGER_REQUEST: u32 = 4;
+/// How long one transition may take on the ledger, in seconds: its requests, whatever they are in the way of, and the waits between them.
+pub const LEDGER_TRANSITION: u32 = 5;
+/// How long the shadow counters of one transition may take, in seconds; what is late is left out.
+pub const SHADOW: u32 = 1;
+/// How long the policy's document may take to read, in seconds; the pointer to it is one ledger request.
+pub const POLICY_DOCUMENT: u32 = 4;
+/// How long metrics may take to deliver, the client's retries included, in seconds.
+pub const METRICS: u32 = 3;
 
 /// The time-outs of one step, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +28,9 @@ pub struct StepTimeOuts {
 }
 
 /// `ValidateAndSetContext`.
-pub const VALIDATE_AND_SET_CONTEXT: StepTimeOuts = StepTimeOuts { function: 8, task: 10 };
-/// `CheckRateLimit`.
-pub const CHECK_RATE_LIMIT: StepTimeOuts = StepTimeOuts { function: 12, task: 14 };
+pub const VALIDATE_AND_SET_CONTEXT: StepTimeOuts = StepTimeOuts { function: 10, task: 12 };
+/// `CheckRateLimit`: the policy, two attempts with the counting of tokens between them, and the record of a refusal.
+pub const CHECK_RATE_LIMIT: StepTimeOuts = StepTimeOuts { function: 27, task: 29 };
 /// `InvokeModel`: the call, and the ledger before and after it.
 pub const INVOKE_MODEL: StepTimeOuts = StepTimeOuts { function: 200, task: 205 };
 /// `RecordMetrics`.
@@ -32,6 +40,8 @@ pub const RECORD_METRICS: StepTimeOuts = StepTimeOuts { function: 10, task: 12 }
 pub const SWEEP_INTERVAL: u32 = 60;
 /// `SweepReservations`, the function's own, in seconds: one sweep ends before the next begins.
 pub const SWEEP: u32 = 55;
+/// How long a sweep goes on to begin with another page or another reservation, in seconds; the next run takes what is left.
+pub const SWEEP_BEGINS: u32 = 40;
 
 /// The longest that `RecordMetrics` may take with its retries and the waits between them, in seconds.
 pub const RECORD_METRICS_WITH_RETRIES: u32 = 39;
@@ -86,10 +96,20 @@ pub fn seconds(count: u32) -> SignedDuration {
 mod tests {
     use super::*;
 
+    /// Reading the policy: its pointer, then its document.
+    const POLICY: u32 = LEDGER_REQUEST + POLICY_DOCUMENT;
+
     #[test]
     fn time_outs_nest() {
-        const { assert!(CONVERSE + 3 * LEDGER_REQUEST < INVOKE_MODEL.function) };
-        const { assert!(COUNT_TOKENS + 2 * LEDGER_REQUEST < CHECK_RATE_LIMIT.function) };
+        const { assert!(LEDGER_REQUEST < LEDGER_TRANSITION) };
+        const { assert!(POLICY < VALIDATE_AND_SET_CONTEXT.function) };
+        // Refused, counted, refused again, and the refusal recorded; a hold that succeeds has shadows to count instead.
+        const { assert!(POLICY + 3 * LEDGER_TRANSITION + COUNT_TOKENS < CHECK_RATE_LIMIT.function && SHADOW < LEDGER_TRANSITION) };
+        // The claim; the unclaim, and where that is refused, the end.
+        const { assert!(LEDGER_TRANSITION + CONVERSE + 2 * LEDGER_TRANSITION + SHADOW < INVOKE_MODEL.function) };
+        const { assert!(LEDGER_TRANSITION + SHADOW + METRICS < RECORD_METRICS.function) };
+        // One more page, one more reservation, and the metrics.
+        const { assert!(SWEEP_BEGINS + 2 * LEDGER_TRANSITION + SHADOW + METRICS < SWEEP) };
         for step in [VALIDATE_AND_SET_CONTEXT, CHECK_RATE_LIMIT, INVOKE_MODEL, RECORD_METRICS] {
             assert!(step.function < step.task);
             assert!(step.task < EXECUTION);

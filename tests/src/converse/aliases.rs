@@ -95,7 +95,7 @@ fn every_shipped_alias_has_prices_limits_and_capabilities() {
 
 #[test]
 fn the_shipped_policy_warns_of_nothing() {
-    let warnings = shipped().warnings("2026-11-21".parse().unwrap());
+    let warnings = shipped().warnings("2026-11-21T00:00:00Z".parse().unwrap());
     let warnings: Vec<String> = warnings.iter().map(|warning| format!("{}: {}", warning.pointer, warning.expected)).collect();
     assert_eq!(warnings, Vec::<String>::new());
 }

@@ -1,7 +1,6 @@
 //! `docs/ledger.md` shows the transition table as it is decided in code, and names every transition and state.
 
-use super::{document, first_words, rows, section, updating};
-use crate::binary::repository;
+use super::{document, first_words, rows, section, shown};
 use crate::harness::{SHIPPED, sample};
 use cost_sentry_aws::table::{DAY_INDEX, LEASE_INDEX};
 use cost_sentry_core::catalog::Catalog;
@@ -12,10 +11,7 @@ use cost_sentry_core::request::{Origin, validate};
 use cost_sentry_core::reservation::{ClaimId, Reservation, State, Transition, Verdict, transition};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
-use std::fs;
 
-const BEGIN: &str = "<!-- transitions: written by tests/src/docs/ledger.rs -->\n";
-const END: &str = "<!-- end -->\n";
 const STATES: [State; 6] = [State::Held, State::Claimed, State::Uncertain, State::Settled, State::Denied, State::Released];
 
 /// The sample's reservation under the shipped policy, held at the beginning of time.
@@ -88,15 +84,7 @@ fn table() -> String {
 
 #[test]
 fn the_transition_table_is_the_one_in_code() {
-    let document = document("docs/ledger.md");
-    let (before, rest) = document.text.split_once(BEGIN).unwrap();
-    let (shown, after) = rest.split_once(END).unwrap();
-    let table = table();
-    if updating() && shown != table {
-        fs::write(repository().join(&document.path), format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(shown, table, "UPDATE_EXPECT=1 writes the table");
+    shown("docs/ledger.md", "transitions", &table());
 }
 
 #[test]

@@ -9,9 +9,11 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What happens to one request.
 #[derive(Debug, Clone)]
@@ -20,8 +22,28 @@ pub enum Mishap {
     Pass,
     /// It is carried out, and its answer is lost.
     Lost,
+    /// The connection is reset before it is carried out.
+    Reset,
+    /// Its time passes before it is carried out, which happens once the next request is done.
+    Late,
     /// It is not carried out, and answered with this status and body.
     Answer(u16, Value),
+    /// It is not carried out, because of this, in DynamoDB's word for a reason: in a transaction at its first action or at its last, as
+    /// one of the cancellation's reasons, else as an error.
+    Cancelled(&'static str, Place),
+    /// It is not carried out, and nobody ever answers.
+    Silence,
+    /// It is answered so only after a while.
+    Slow(Duration, Box<Mishap>),
+}
+
+/// Which action of a transaction is in trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The reservation's.
+    First,
+    /// A counter's.
+    Last,
 }
 
 /// An error by its name, with HTTP 400.
@@ -54,6 +76,7 @@ struct Watch {
     next: VecDeque<Mishap>,
     then: Option<Mishap>,
     requests: usize,
+    late: Vec<(SharedHttpConnector, HttpRequest)>,
 }
 
 impl Wire {
@@ -68,9 +91,24 @@ impl Wire {
         (wire, aws_sdk_dynamodb::Client::from_conf(config.build()))
     }
 
+    /// The same with a client that no slow machine makes give up, for what is not about time.
+    pub fn lay_patiently(store: &Embedded) -> (Self, aws_sdk_dynamodb::Client) {
+        let (wire, client) = Self::lay(store);
+        let config = client.config().to_builder().timeout_config(TimeoutConfig::disabled());
+        (wire, aws_sdk_dynamodb::Client::from_conf(config.build()))
+    }
+
     /// From now on: these mishaps, then this one for good, or none.
     pub fn script(&self, next: impl IntoIterator<Item = Mishap>, then: Option<Mishap>) {
-        *self.0.lock().unwrap() = Watch { next: next.into_iter().collect(), then, requests: 0 };
+        *self.0.lock().unwrap() = Watch { next: next.into_iter().collect(), then, requests: 0, late: Vec::new() };
+    }
+
+    /// Carries out what is late, in the order in which it was sent.
+    pub async fn deliver_late(&self) {
+        let late = std::mem::take(&mut self.0.lock().unwrap().late);
+        for (connector, request) in late {
+            connector.call(request).await.unwrap();
+        }
     }
 
     /// How many requests there were since.
@@ -106,16 +144,58 @@ struct FaultyConnector {
 
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (mishap, connector) = (self.wire.take(), self.connector.clone());
-        HttpConnectorFuture::new(async move {
-            match mishap {
-                Mishap::Pass => connector.call(request).await,
-                Mishap::Lost => {
-                    connector.call(request).await?;
-                    Err(ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()))
-                }
-                Mishap::Answer(status, body) => Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))),
-            }
-        })
+        let (mishap, connector, wire) = (self.wire.take(), self.connector.clone(), self.wire.clone());
+        HttpConnectorFuture::new(async move { meet(mishap, wire, connector, request).await })
+    }
+}
+
+async fn meet(mishap: Mishap, wire: Wire, connector: SharedHttpConnector, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let broken = || ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into());
+    match mishap {
+        Mishap::Pass => {
+            let response = connector.call(request).await;
+            wire.deliver_late().await;
+            response
+        }
+        Mishap::Lost => {
+            connector.call(request).await?;
+            Err(broken())
+        }
+        Mishap::Reset => Err(broken()),
+        Mishap::Late => {
+            wire.0.lock().unwrap().late.push((connector, request));
+            Err(ConnectorError::timeout("too late".into()))
+        }
+        Mishap::Answer(status, body) => Ok(answer(status, &body)),
+        Mishap::Cancelled(reason, place) => {
+            let Mishap::Answer(status, body) = in_trouble(&request, reason, place) else { unreachable!() };
+            Ok(answer(status, &body))
+        }
+        Mishap::Silence => std::future::pending().await,
+        Mishap::Slow(time, mishap) => {
+            tokio::time::sleep(time).await;
+            Box::pin(meet(*mishap, wire, connector, request)).await
+        }
+    }
+}
+
+fn answer(status: u16, body: &Value) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
+}
+
+/// DynamoDB's answer to this request when it is not carried out for this reason: a transaction's has one reason per action, in their
+/// order.
+fn in_trouble(request: &HttpRequest, reason: &str, place: Place) -> Mishap {
+    let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
+    match body.get("TransactItems").and_then(Value::as_array) {
+        Some(actions) => {
+            let mut codes = vec!["None"; actions.len()];
+            let at = if place == Place::First { 0 } else { codes.len() - 1 };
+            codes[at] = reason;
+            cancelled(&codes)
+        }
+        None if reason == "ThrottlingError" => error("ThrottlingException"),
+        None if reason == "ValidationError" => error("ValidationException"),
+        None => error(&format!("{reason}Exception")),
     }
 }

@@ -28,7 +28,7 @@ pub fn amount(unit: Unit, limit: u64, hold: u64) -> UnitCharge {
 pub fn charge(budget: &str, amounts: &[UnitCharge]) -> Charge {
     let span = Span { start: at("2026-11-20T12:00:00Z"), end: at("2026-11-20T13:00:00Z") };
     let (name, budget, window) = (budget.to_owned(), budget.to_owned(), "hour".to_owned());
-    Charge { name, budget, window, span, scope: String::new(), mode: Mode::Enforce, amounts: amounts.to_vec() }
+    Charge { name, budget, window, span, scope: String::new(), mode: Mode::Enforce, frozen: false, amounts: amounts.to_vec() }
 }
 
 /// A charge in tokens.

@@ -92,3 +92,18 @@ async fn a_policy_that_misses_a_chunk_cannot_be_used() {
         assert!(matches!(policies.document(version).await, Err(PolicyError::Unusable(_))), "{version}");
     }
 }
+
+#[tokio::test]
+async fn a_policy_follows_the_one_that_it_was_made_to_follow_or_none() {
+    let store = Embedded::start().await;
+    let (policies, now) = (store.stack.policies(), at("2026-11-20T12:00:00Z"));
+    let check = async |before: Option<&str>, version: &str, applied: bool, current: &str| {
+        assert_eq!(policies.apply_after(before, version, &large(version), now).await.unwrap(), applied, "{before:?} {version}");
+        assert_eq!(policies.current_version().await.unwrap(), current);
+    };
+    check(None, "one", true, "one").await;
+    check(None, "two", false, "one").await;
+    check(Some("zero"), "two", false, "one").await;
+    check(Some("one"), "two", true, "two").await;
+    check(Some("one"), "three", false, "two").await;
+}

@@ -1,207 +1,225 @@
-//! The same random histories on both stores: after every operation the same answers, reservations and counters.
+//! The same random histories on both stores: after every operation the same verdict, every counter and every reservation the same.
+//!
+//! The memory ledger is proptest's reference, so that a difference is shrunk to the shortest history that shows it. Say how many
+//! histories, and from which seed: `EQUIVALENCE_HISTORIES=100000 EQUIVALENCE_SEED=7 cargo test -p cost-sentry-tests histories`.
 
-use super::Embedded;
-use super::books::{amount, at, charge, claim, denied, doubt, held, release, settle, shadow, sweep, unclaim};
-use cost_sentry_core::budget::Unit;
-use cost_sentry_core::reservation::{Charge, Figures, Reservation, State, Transition, Verdict, transition};
-use cost_sentry_workflow::ledger::{drive, drive_stored};
-use cost_sentry_workflow::memory_ledger::MemoryLedger;
-use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger};
-use fastrand::Rng;
+use super::operation::{Answer, Operation, Terms, carry_out, event};
+use super::rig::{Rig, with_rig};
+use cost_sentry_core::reservation::{Figures, Reservation, State};
+use cost_sentry_workflow::memory_ledger::{Books, MemoryLedger};
+use cost_sentry_workflow::ports::{CounterFigures, Created, Written};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::Instant;
 
-const HISTORIES: u64 = 80;
-const OPERATIONS: usize = 40;
-/// So few budgets and ids that histories collide with themselves, and so little room that some holds are refused.
-const BUDGETS: usize = 3;
-const IDS: u64 = 6;
+/// How many in the gate.
+const HISTORIES: u32 = 1_000;
+/// At most so many operations in one.
+const OPERATIONS: usize = 24;
+/// So few ids that a history collides with itself.
+const IDS: usize = 4;
+/// How many workers share the histories, each with an embedded store of its own.
+const WORKERS: u32 = 2;
 
-/// One history, on both stores at once.
-struct History<'a> {
-    seed: u64,
-    rng: Rng,
-    memory: &'a MemoryLedger,
-    dynamodb: &'a Embedded,
-    /// Copies of reservations as they once were.
-    stale: Vec<Reservation>,
-    trail: Vec<String>,
+/// What was met on the way, over all histories.
+static MET: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+/// A history so far, on the memory ledger.
+#[derive(Debug, Clone)]
+struct History {
+    terms: Terms,
+    books: Books,
+    /// Every reservation as it once was.
+    copies: Vec<Reservation>,
+    /// A counter was forgotten: sums are not its reservations' any more.
+    expired: bool,
+    /// The last operation, and what the memory ledger answered.
+    last: Option<(Operation, Answer)>,
 }
 
-/// The answers of both stores, which must be the same.
-macro_rules! on_both {
-    ($history:ident, $ledger:ident => $answer:expr) => {{
-        let memory = {
-            let $ledger = $history.memory;
-            $answer
+/// An operation before the history says which copy it is about.
+#[derive(Debug, Clone)]
+enum Drawn {
+    Sure(Box<Operation>),
+    Stale(Index, cost_sentry_core::reservation::Transition, bool),
+}
+
+fn sure(operation: Operation) -> Drawn {
+    Drawn::Sure(Box::new(operation))
+}
+
+fn id() -> impl Strategy<Value = String> {
+    (0..IDS).prop_map(|n| format!("r{n}"))
+}
+
+impl ReferenceStateMachine for History {
+    type State = Self;
+    type Transition = Drawn;
+
+    fn init_state() -> BoxedStrategy<Self> {
+        let start = |terms| Self { terms, books: Books::default(), copies: Vec::new(), expired: false, last: None };
+        Terms::any().prop_map(start).boxed()
+    }
+
+    fn transitions(state: &Self) -> BoxedStrategy<Drawn> {
+        let create =
+            (id(), state.terms.charges(), prop::bool::weighted(0.15)).prop_map(|(id, charges, deny)| Operation::Create(id, charges, deny));
+        // Mostly one that is there: an absent one has only one thing to say.
+        let stored: Vec<String> = state.books.reservations.keys().cloned().collect();
+        let known = if stored.is_empty() { id().boxed() } else { prop_oneof![9 => prop::sample::select(stored), 1 => id()].boxed() };
+        let drive = (known, event()).prop_map(|(id, event)| Operation::Drive(id, event));
+        let leases = (1..6_usize).prop_map(Operation::Leases);
+        let expire = state.terms.counter().prop_map(Operation::Expire);
+        let outdated = (any::<Index>(), event(), any::<bool>()).prop_map(|(copy, event, raw)| Drawn::Stale(copy, event, raw));
+        prop_oneof![
+            5 => create.prop_map(sure),
+            7 => drive.prop_map(sure),
+            1 => leases.prop_map(sure),
+            1 => expire.prop_map(sure),
+            4 => outdated,
+        ]
+        .boxed()
+    }
+
+    fn apply(mut state: Self, drawn: &Drawn) -> Self {
+        let operation = match drawn {
+            Drawn::Sure(operation) => (**operation).clone(),
+            Drawn::Stale(..) if state.copies.is_empty() => Operation::Leases(1),
+            Drawn::Stale(copy, event, raw) => {
+                let known = copy.get(&state.copies).clone();
+                if *raw { Operation::Write(known, event.clone()) } else { Operation::DriveCopy(known, event.clone()) }
+            }
         };
-        let dynamodb = {
-            let $ledger = &$history.dynamodb.ledger;
-            $answer
-        };
-        assert_eq!(memory, dynamodb, "seed {}: {:#?}", $history.seed, $history.trail);
-        memory
-    }};
-}
-
-impl History<'_> {
-    fn id(&mut self) -> String {
-        format!("h{}-{}", self.seed, self.rng.u64(..IDS))
-    }
-
-    /// The counter of a budget, with what a request would hold on it.
-    fn charge(&mut self, budget: usize) -> Charge {
-        let mut hold = |most| self.rng.u64(..=most);
-        let amounts = [amount(Unit::Tokens, 2_000, hold(900)), amount(Unit::Requests, 4, 1), amount(Unit::Usd, 9_000, hold(9_010))];
-        let mut charge = charge(&format!("b{budget}"), &amounts[..=budget]);
-        charge.scope = format!("history={}", self.seed);
-        charge
-    }
-
-    /// Every counter that the history can touch.
-    fn counters(&mut self) -> Vec<Charge> {
-        let exact: Vec<Charge> = (0..BUDGETS).map(|budget| self.charge(budget)).collect();
-        exact.iter().cloned().chain(exact.iter().cloned().map(shadow)).collect()
-    }
-
-    fn reservation(&mut self) -> Reservation {
-        let mut charges = Vec::new();
-        for budget in 0..BUDGETS {
-            let charge = self.charge(budget);
-            match self.rng.u8(..5) {
-                0 => {}
-                1 => charges.push(shadow(charge)),
-                _ => charges.push(charge),
-            }
+        let memory = MemoryLedger::from(state.books);
+        let answer = with_rig(|rig| rig.wait(carry_out(&memory, &operation)));
+        if let Operation::Expire(charge) = &operation {
+            memory.expire(&charge.key());
+            state.expired = true;
         }
-        let id = self.id();
-        if self.rng.u8(..8) == 0 { denied(&id, charges) } else { held(&id, charges) }
-    }
-
-    fn event(&mut self) -> Transition {
-        let claim_id = self.rng.choice(["c1", "c1", "c1", "c2"]).unwrap();
-        match self.rng.u8(..10) {
-            0..=3 => claim(claim_id),
-            4 => unclaim(claim_id),
-            5..=6 => settle(claim_id, self.rng.u64(..800), self.rng.u64(..300)),
-            7 => doubt(claim_id),
-            8 => release(self.rng.bool().then_some(claim_id)),
-            _ => sweep(),
-        }
-    }
-
-    async fn operate(&mut self) {
-        match self.rng.u8(..12) {
-            0..=3 => self.create().await,
-            4..=7 => {
-                let (id, event) = (self.id(), self.event());
-                self.trail.push(format!("drive {id} {event:?}"));
-                let _ = on_both!(self, ledger => drive_stored(ledger, &id, &event).await.unwrap());
-            }
-            8..=9 => self.drive_stale().await,
-            10 => {
-                let (before, most) = (at("2026-11-20T12:46:00Z"), self.rng.usize(1..30));
-                self.trail.push(format!("leases, at most {most}"));
-                on_both!(self, ledger => ledger.leases_past(before, most).await.unwrap());
-            }
-            _ => {
-                let budget = self.rng.usize(..BUDGETS);
-                let key = self.charge(budget).key();
-                self.trail.push(format!("expire {key:?}"));
-                self.memory.expire(&key);
-                super::Store::expire(self.dynamodb, &key).await;
-            }
-        }
-    }
-
-    async fn create(&mut self) {
-        let reservation = self.reservation();
-        self.trail.push(format!("create {:?} {} {:?}", reservation.state, reservation.request_id(), reservation.charges));
-        let created = on_both!(self, ledger => sorted(ledger.create(&reservation).await.unwrap()));
-        if created == Created::Created && reservation.state == State::Held {
-            on_both!(self, ledger => ledger.count_shadow(&reservation.shadow_hold_deltas()).await);
-        }
-    }
-
-    /// Drives, or writes, from a copy that may be out of date.
-    async fn drive_stale(&mut self) {
-        let Some(known) = self.rng.choice(&self.stale).cloned() else { return };
-        let event = self.event();
-        self.trail.push(format!("from version {} of {}: {event:?}", known.version, known.request_id()));
-        if self.rng.bool() {
-            let _ = on_both!(self, ledger => drive(ledger, known.clone(), &event).await.unwrap());
-        } else if let Verdict::Apply(step) = transition(&known, &event) {
-            on_both!(self, ledger => ledger.write(known.version, &step).await.unwrap());
-        }
-    }
-
-    /// Both stores hold the same.
-    async fn compare(&mut self) {
-        let counters = self.counters();
-        on_both!(self, ledger => ledger.figures(&counters).await.unwrap());
-        let id = self.id();
-        self.stale.extend(on_both!(self, ledger => ledger.find(&id).await.unwrap()));
+        state.books = memory.books();
+        let now = state.books.reservations.values().filter(|stored| !state.copies.contains(stored)).cloned().collect::<Vec<_>>();
+        state.copies.extend(now);
+        state.last = Some((operation, answer));
+        state
     }
 }
 
-/// A refusal's counters come in no order.
-fn sorted(created: Created) -> Created {
-    match created {
-        Created::NoRoom(mut refusing) => {
-            refusing.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Created::NoRoom(refusing)
+impl StateMachineTest for History {
+    type SystemUnderTest = ();
+    type Reference = Self;
+
+    /// One table for all histories: each starts by deleting all keys that one can touch.
+    fn init_test(start: &Self) {
+        with_rig(|rig| rig.wait(rig.clear(&ids(), &start.terms.all_charges())));
+        note("history");
+    }
+
+    fn apply((): (), history: &Self, _: Drawn) {
+        let (operation, expected) = history.last.as_ref().unwrap();
+        let answer = with_rig(|rig| {
+            rig.wait(async {
+                if let Operation::Expire(charge) = operation {
+                    rig.expire(charge).await;
+                }
+                carry_out(&rig.store.ledger, operation).await
+            })
+        });
+        assert_eq!(answer, *expected, "the verdict on {operation:?}");
+        met(operation, &answer);
+    }
+
+    fn check_invariants((): &(), history: &Self) {
+        let charges = history.terms.all_charges();
+        let stored = with_rig(|rig| rig.wait(rig.everything(&ids(), &charges)));
+        assert_eq!(stored, history.books, "what is stored");
+        if !history.expired {
+            assert_eq!(exact(&history.books.counters), exact(&history.books.recount()), "counters and the sums over their reservations");
         }
-        other => other,
     }
 }
 
-#[tokio::test]
-async fn both_stores_give_the_same_answers_and_keep_the_same_books_after_any_history() {
-    let (memory, dynamodb) = (MemoryLedger::default(), Embedded::start().await);
-    for seed in 0..HISTORIES {
-        let (rng, stale, trail) = (Rng::with_seed(seed), Vec::new(), Vec::new());
-        let mut history = History { seed, rng, memory: &memory, dynamodb: &dynamodb, stale, trail };
-        for _ in 0..OPERATIONS {
-            history.operate().await;
-            history.compare().await;
-        }
-        for n in 0..IDS {
-            let id = format!("h{seed}-{n}");
-            on_both!(history, ledger => ledger.find(&id).await.unwrap());
-        }
+/// Counters that are not shadows, without those that show nothing.
+fn exact(counters: &BTreeMap<cost_sentry_core::budget::CounterKey, CounterFigures>) -> Vec<(String, CounterFigures)> {
+    let exact = counters.iter().filter(|(key, _)| key.as_str().starts_with("C#"));
+    let shown = exact.map(|(key, figures)| {
+        let moved = figures.iter().filter(|(_, figures)| **figures != Figures::default());
+        (key.as_str().to_owned(), moved.map(|(unit, figures)| (*unit, *figures)).collect::<CounterFigures>())
+    });
+    shown.filter(|(_, figures)| !figures.is_empty()).collect()
+}
+
+fn ids() -> Vec<String> {
+    (0..IDS).map(|n| format!("r{n}")).collect()
+}
+
+fn note(what: &str) {
+    *MET.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+}
+
+fn met(operation: &Operation, answer: &Answer) {
+    note("operation");
+    note(operation.word());
+    match answer {
+        Answer::Created(Created::NoRoom(_)) => note("no room"),
+        Answer::Created(Created::Exists(_)) => note("exists"),
+        Answer::Driven(driven) => note(&super::word(driven)),
+        Answer::Written(Written::Changed(Some(_))) => note("changed"),
+        Answer::Past(past) if past.len() > 1 => note("several past"),
+        _ => {}
     }
+}
+
+/// A number from the environment.
+fn number(name: &str, otherwise: u32) -> u32 {
+    std::env::var(name).ok().map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number, not {text:?}")))
+}
+
+/// So many histories, the same ones for the same seed.
+fn run(histories: u32, seed: u32) {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&seed.to_le_bytes());
+    let config = ProptestConfig { cases: histories, failure_persistence: None, max_shrink_iters: 400, ..ProptestConfig::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config.clone(), rng);
+    let tried = runner.run(&History::sequential_strategy(1..=OPERATIONS), |(start, operations, seen)| {
+        History::test_sequential(config.clone(), start, operations, seen);
+        Ok(())
+    });
+    match tried {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, (start, operations, _))) => {
+            panic!("seed {seed}: {reason}\nthe shortest history found, under {:#?}: {operations:#?}", start.terms)
+        }
+        Err(abort) => panic!("seed {seed}: {abort}"),
+    }
+}
+
+#[test]
+fn both_stores_give_the_same_verdicts_and_keep_the_same_books_over_random_histories() {
+    let (histories, seed, began) = (number("EQUIVALENCE_HISTORIES", HISTORIES), number("EQUIVALENCE_SEED", 1), Instant::now());
+    std::thread::scope(|scope| {
+        for worker in 0..WORKERS {
+            let share = histories / WORKERS + u32::from(worker < histories % WORKERS);
+            scope.spawn(move || {
+                Rig::start();
+                run(share, seed.wrapping_mul(WORKERS).wrapping_add(worker));
+            });
+        }
+    });
+    let met = MET.lock().unwrap();
+    let of = |what: &str| met.get(what).copied().unwrap_or(0);
+    let (done, operations, seconds) = (of("history"), of("operation"), began.elapsed().as_secs());
+    let _ = writeln!(std::io::stderr(), "equivalence: {done} histories, {operations} operations, 0 differences, {seconds} s: {met:?}");
+    assert_eq!(done, u64::from(histories));
     // The histories reach what they are for.
-    let mut reached: BTreeMap<State, usize> = BTreeMap::new();
-    memory.books().reservations.values().for_each(|stored| *reached.entry(stored.state).or_default() += 1);
-    assert!(State::ALL.iter().all(|state| reached.get(state).copied().unwrap_or(0) > 10), "{reached:?}");
-}
-
-#[tokio::test]
-async fn the_books_equal_the_sums_over_their_reservations_after_any_history() {
-    let (memory, dynamodb) = (MemoryLedger::default(), Embedded::start().await);
-    let seed = HISTORIES;
-    let (rng, stale, trail) = (Rng::with_seed(seed), Vec::new(), Vec::new());
-    let mut history = History { seed, rng, memory: &memory, dynamodb: &dynamodb, stale, trail };
-    for _ in 0..20 * OPERATIONS {
-        match history.rng.u8(..3) {
-            0 => history.create().await,
-            1 => history.drive_stale().await,
-            _ => {
-                let (id, event) = (history.id(), history.event());
-                let _ = on_both!(history, ledger => drive_stored(ledger, &id, &event).await.unwrap());
-            }
-        }
-        history.compare().await;
-        let books = memory.books();
-        let exact = books.counters.iter().filter(|(key, _)| key.as_str().starts_with("C#"));
-        let shown: BTreeMap<_, CounterFigures> = exact.map(|(key, figures)| (key.clone(), figures.clone())).collect();
-        let zero = |figures: &CounterFigures| figures.values().all(|figures| *figures == Figures::default());
-        let mut sums = books.recount();
-        for key in shown.keys() {
-            sums.entry(key.clone()).or_default();
-        }
-        for (key, sum) in sums {
-            let shown = shown.get(&key).cloned().unwrap_or_default();
-            assert!(shown == sum || zero(&shown) && zero(&sum), "{key:?}: {shown:?}, not {sum:?}");
-        }
-    }
+    let states = [State::Held, State::Claimed, State::Settled, State::Uncertain, State::Released].map(|state| format!("{state:?}"));
+    let refusals = ["ClaimedElsewhere", "LeaseLost", "OtherRequest", "NotDue", "Absent", "no room", "exists", "changed", "several past"];
+    let wanted = states.iter().map(String::as_str).chain(refusals).chain(Operation::WORDS);
+    let rare: Vec<&str> = wanted.filter(|what| of(what) < 10.min(done / 20)).collect();
+    assert!(rare.is_empty(), "hardly ever met: {rare:?} in {met:?}");
 }

@@ -110,10 +110,10 @@ async fn check(acknowledged_before: usize, calls_before: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_acknowledged_execution_ends_after_a_kill_and_the_books_add_up() {
-    check(100, 20).await;
+    Box::pin(check(100, 20)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_where_the_kill_comes_with_the_first_executions() {
-    check(5, 0).await;
+    Box::pin(check(5, 0)).await;
 }

@@ -2,8 +2,16 @@
 
 use super::{FAILS_ONCE, ONE_REQUEST};
 use crate::harness::{World, sample};
+use crate::scenarios::clock::StoppedClock;
+use cost_sentry_aws::log::Lines;
+use cost_sentry_workflow::memory_ledger::MemoryLedger;
+use cost_sentry_workflow::metrics::Point;
+use cost_sentry_workflow::ports::{Metrics, MetricsError};
+use cost_sentry_workflow::steps::RecordMetrics;
 use expect_test::{Expect, expect};
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::sync::Mutex;
 
 /// The lines about requests, without what differs from run to run.
 async fn request_lines(world: &World, requests: &[Value]) -> Vec<Value> {
@@ -141,5 +149,38 @@ async fn the_fields_of_a_line_are_always_all_there() {
                 ]
             );
         }
+    }
+}
+
+/// CloudWatch, which refuses so often before it takes anything.
+struct Refusing(Mutex<usize>);
+
+impl Metrics for Refusing {
+    async fn put(&self, _points: &[Point], _at: Timestamp) -> Result<(), MetricsError> {
+        let mut left = self.0.lock().unwrap();
+        let refused = *left > 0;
+        *left = left.saturating_sub(1);
+        if refused { Err(MetricsError("refused".into())) } else { Ok(()) }
+    }
+}
+
+#[tokio::test]
+async fn only_the_attempt_that_delivers_the_metrics_writes_the_request_s_line() {
+    for refusals in 0..3 {
+        let log = Lines::new(Vec::new());
+        let metrics = Refusing(Mutex::new(refusals));
+        let edge = StoppedClock(Timestamp::UNIX_EPOCH);
+        let step = RecordMetrics { ledger: MemoryLedger::default(), metrics, log: log.clone(), edge };
+        let input = || json!({ "Error": "PolicyUnavailable", "Cause": "" });
+        let mut tries = 1;
+        while let Err(thrown) = step.run(input()).await {
+            assert_eq!(thrown.name.name(), "MetricsUnavailable");
+            tries += 1;
+        }
+        let text = log.with(|bytes| String::from_utf8(bytes.clone()).unwrap());
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].clone()).collect();
+        let mut expected = vec!["unrecorded"; refusals];
+        expected.push("request");
+        assert_eq!((tries, events), (refusals + 1, expected.into_iter().map(Value::from).collect()));
     }
 }

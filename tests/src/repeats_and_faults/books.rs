@@ -35,7 +35,7 @@ pub struct Aftermath {
 }
 
 /// Long after every lease.
-struct MuchLater;
+pub struct MuchLater;
 
 impl Edge for MuchLater {
     fn now(&self) -> Timestamp {
@@ -48,7 +48,7 @@ impl Edge for MuchLater {
 }
 
 /// Metrics that nobody looks at.
-struct Unwatched;
+pub struct Unwatched;
 
 impl Metrics for Unwatched {
     async fn put(&self, _points: &[Point], _at: Timestamp) -> Result<(), MetricsError> {
@@ -59,6 +59,7 @@ impl Metrics for Unwatched {
 impl Aftermath {
     /// Looks at the books, sweeps if anything is open, and looks again.
     pub async fn of(trial: &Trial, ended: &Ended) -> Self {
+        trial.wire.deliver_late().await;
         let mut books = Books::read(trial).await;
         let mut problems = books.problems();
         if books.leased {

@@ -93,8 +93,7 @@ async fn whatever_happens_to_a_request_the_books_balance_and_no_second_call_is_s
         let plain = Arc::new(Box::pin(plain(scenario)).await);
         for at in 0..plain.requests.len() {
             for mishap in Mishap::ALL {
-                // Crashes are not retried: what goes on after one is the step that records it, which has a test of its own.
-                let extents: &[Extent] = if mishap.is_crash() { &[Extent::Once] } else { &Extent::ALL };
+                let extents = if mishap.can_meet(&plain.requests[at]) { mishap.extents() } else { &[] };
                 cases.extend(extents.iter().map(|extent| faulty(Arc::clone(&plain), Fault { at, mishap, extent: *extent })));
             }
         }

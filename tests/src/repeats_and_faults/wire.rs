@@ -3,9 +3,12 @@
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What goes wrong with a request.
@@ -21,10 +24,48 @@ pub enum Mishap {
     CrashBefore,
     /// The service does it, and then the function's process ends.
     CrashAfter,
+    /// The client's time passes, and the service does it only after the next request.
+    Late,
+    /// DynamoDB is busy with others' requests: a conflict for a write, throttling for a read.
+    Busy,
+    /// The service fails, and did nothing.
+    Internal,
+    /// DynamoDB will never take it.
+    Invalid,
 }
 
 impl Mishap {
-    pub const ALL: [Self; 5] = [Self::Refused, Self::LostBefore, Self::LostAfter, Self::CrashBefore, Self::CrashAfter];
+    pub const ALL: [Self; 9] = [
+        Self::Refused,
+        Self::LostBefore,
+        Self::LostAfter,
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::Late,
+        Self::Busy,
+        Self::Internal,
+        Self::Invalid,
+    ];
+
+    /// How far it goes where it goes wrong.
+    pub fn extents(self) -> &'static [Extent] {
+        match self {
+            Self::Refused | Self::LostBefore | Self::LostAfter => &Extent::ALL,
+            // Crashes are not retried: what goes on after one is the step that records it, which has a test of its own. What goes on
+            // being late or busy is the ledger's own affair, and a lost answer to everybody else.
+            Self::CrashBefore | Self::CrashAfter | Self::Late | Self::Busy | Self::Internal => &[Extent::Once],
+            Self::Invalid => &[Extent::Step, Extent::Rest],
+        }
+    }
+
+    /// Whether it can happen to this request. Each of Bedrock's own answers has tests beside its adapter.
+    pub fn can_meet(self, request: &Request) -> bool {
+        match self {
+            Self::Late | Self::Internal => !request.is_a_bedrock_request(),
+            Self::Busy | Self::Invalid => !request.is_a_bedrock_request() && request.operation != "PutMetricData",
+            _ => true,
+        }
+    }
 
     /// Whether it ends the function.
     pub fn is_crash(self) -> bool {
@@ -84,6 +125,24 @@ struct Watch {
     state: Option<String>,
     fault: Option<Fault>,
     requests: Vec<Request>,
+    late: Vec<(SharedHttpConnector, HttpRequest)>,
+    /// What happens just before a request, once.
+    before: Option<(usize, Interlude)>,
+}
+
+/// Something that others do meanwhile.
+pub struct Interlude(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl Interlude {
+    pub fn new(what: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Box::pin(what))
+    }
+}
+
+impl std::fmt::Debug for Interlude {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Interlude")
+    }
 }
 
 /// The wire of one world.
@@ -109,6 +168,25 @@ impl Wire {
     /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.watch().requests.clone()
+    }
+
+    /// Others do this just before that request of the execution.
+    pub fn before(&self, number: usize, what: Interlude) {
+        self.watch().before = Some((number, what));
+    }
+
+    /// Carries out what is late.
+    pub async fn deliver_late(&self) {
+        let late = std::mem::take(&mut self.watch().late);
+        for (connector, request) in late {
+            connector.call(request).await.unwrap();
+        }
+    }
+
+    fn interlude(&self) -> Option<Interlude> {
+        let mut watch = self.watch();
+        let is_due = watch.state.is_some() && watch.before.as_ref().is_some_and(|(number, _)| *number == watch.requests.len());
+        if is_due { watch.before.take().map(|(_, what)| what) } else { None }
     }
 
     /// Counts a request; what goes wrong with it.
@@ -155,11 +233,17 @@ const NOWHERE: &str = "http://127.0.0.1:1/";
 
 impl HttpConnector for FaultyConnector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let Some(Fault { mishap, extent, .. }) = self.wire.fault(operation(&request)) else {
-            return self.connector.call(request);
-        };
-        let connector = self.connector.clone();
+        let (wire, connector, interlude) = (self.wire.clone(), self.connector.clone(), self.wire.interlude());
+        let fault = self.wire.fault(operation(&request));
         HttpConnectorFuture::new(async move {
+            if let Some(Interlude(what)) = interlude {
+                what.await;
+            }
+            let Some(Fault { mishap, extent, .. }) = fault else {
+                let response = connector.call(request).await;
+                wire.deliver_late().await;
+                return response;
+            };
             match mishap {
                 Mishap::Refused => {
                     request.set_uri(NOWHERE).unwrap();
@@ -175,9 +259,43 @@ impl HttpConnector for FaultyConnector {
                     connector.call(request).await?;
                     crash()
                 }
+                Mishap::Late => {
+                    wire.watch().late.push((connector, request));
+                    Err(ConnectorError::timeout("too late".into()))
+                }
+                Mishap::Busy => Ok(answer(400, &busy(&request))),
+                Mishap::Internal => Ok(answer(500, &named("InternalServerError"))),
+                Mishap::Invalid => Ok(answer(400, &invalid(&request))),
             }
         })
     }
+}
+
+fn answer(status: u16, body: &Value) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
+}
+
+fn named(error: &str) -> Value {
+    json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{error}"), "message": "injected" })
+}
+
+/// DynamoDB's answer to a transaction that is cancelled for this reason, which its last action has; nothing for other requests.
+fn cancelled(request: &HttpRequest, reason: &str) -> Option<Value> {
+    let body: Value = serde_json::from_slice(request.body().bytes()?).ok()?;
+    let mut reasons = vec![json!({ "Code": "None" }); body.get("TransactItems")?.as_array()?.len()];
+    *reasons.last_mut()? = json!({ "Code": reason });
+    let mut answer = named("TransactionCanceledException");
+    answer["CancellationReasons"] = Value::Array(reasons);
+    Some(answer)
+}
+
+fn busy(request: &HttpRequest) -> Value {
+    let alone = if operation(request) == "PutItem" { "TransactionConflictException" } else { "ProvisionedThroughputExceededException" };
+    cancelled(request, "TransactionConflict").unwrap_or_else(|| named(alone))
+}
+
+fn invalid(request: &HttpRequest) -> Value {
+    cancelled(request, "ValidationError").unwrap_or_else(|| named("ValidationException"))
 }
 
 /// A broken connection. What goes on breaking is not retried by the SDK: all clients of a process share one budget of retries, and

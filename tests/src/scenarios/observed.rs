@@ -78,7 +78,10 @@ impl Stage {
         let new = &calls[before..];
         let count = |operation| new.iter().filter(|call| call.operation == operation).count();
         let sent = new.iter().rfind(|call| call.operation == Operation::Converse);
-        let sent = sent.map(|call| json!({ "modelId": call.model_id, "maxTokens": call.body["inferenceConfig"]["maxTokens"] }));
+        let sent = sent.map(|call| {
+            let tier = &call.body["serviceTier"]["type"];
+            json!({ "modelId": call.model_id, "maxTokens": call.body["inferenceConfig"]["maxTokens"], "serviceTier": tier })
+        });
         let fields = [
             ("converseCalls", json!(count(Operation::Converse))),
             ("countTokensCalls", json!(count(Operation::CountTokens))),

@@ -6,8 +6,8 @@
 //! | `s`, `v` | state's first two letters, version |
 //! | `ci`, `h`, `p` | claim id, request hash, policy version |
 //! | `ts` | the execution's start (microseconds since 1970) |
-//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0), amounts: unit, limit, hold, committed, used, uncertain |
-//! | `es` | estimate: input, counted (1 or 0), `max_tokens` |
+//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1) and frozen (2) added, amounts: unit, limit, hold, committed, used, uncertain |
+//! | `es` | estimate: input, bound (0 from bytes, 1 counted, 2 heuristic), `max_tokens` |
 //! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
 //! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
 //! | `t` | tags |
@@ -16,16 +16,19 @@
 //! | `dayPartition`, `decidedAt` | the day index (microseconds) |
 //! | `expiresAt` | for DynamoDB's time to live |
 //!
-//! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
+//! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain). It is in the
+//! day index too, so that an audit finds one that no reservation names: `dayPartition` is `C` and the UTC month in which its window
+//! starts, `decidedAt` that start. Each hold writes the same values again, which leaves the index as it is.
 
 use super::model::{self, StoredModel, like, unless};
 use crate::table::{PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::types::AttributeValue;
-use cost_sentry_core::budget::{Mode, Unit};
+use cost_sentry_core::audit::Stored as StoredCounter;
+use cost_sentry_core::budget::{CounterKey, Mode, Unit};
 use cost_sentry_core::estimate::{Bound, Estimate};
 use cost_sentry_core::price::{Prices, Usage};
 use cost_sentry_core::quantity::{NanoUsd, Tokens};
-use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State, UnitCharge};
+use cost_sentry_core::reservation::{COUNTER_DAYS, Charge, ClaimId, Figures, RESERVATION_DAYS, Reservation, State, UnitCharge};
 use cost_sentry_core::tags::{TagValues, Tags};
 use cost_sentry_core::window::Span;
 use cost_sentry_workflow::ports::CounterFigures;
@@ -38,10 +41,6 @@ use std::collections::HashMap;
 /// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// Counters outlive their window by this much: a redrive may come 14 days later.
-const COUNTER_DAYS: i64 = 35;
-/// Reservations outlive their longest window by this much, so always their counters.
-const RESERVATION_DAYS: i64 = 70;
 const DAY_SECONDS: i64 = 86_400;
 
 /// A stored item is not one that this version writes.
@@ -88,6 +87,13 @@ struct Stored {
 
 const UNITS: [(Unit, &str); 5] =
     [(Unit::Usd, "usd"), (Unit::Tokens, "tok"), (Unit::InputTokens, "in"), (Unit::OutputTokens, "out"), (Unit::Requests, "req")];
+/// By their stored number.
+const BOUNDS: [Bound; 3] = [Bound::Bytes, Bound::CountTokens, Bound::Heuristic];
+/// What a charge's stored number adds up from.
+const SHADOW: u8 = 1;
+const FROZEN: u8 = 2;
+/// The letters of a counter's figures: committed, used, uncertain.
+pub(super) const FIGURES: [char; 3] = ['c', 'u', 'x'];
 const STATES: [(State, &str); 6] = [
     (State::Held, "HE"),
     (State::Denied, "DE"),
@@ -108,6 +114,16 @@ pub(super) fn figure_attribute(figure: char, unit: Unit) -> String {
     format!("{figure}_{word}")
 }
 
+/// Every unit.
+pub(super) fn units() -> impl Iterator<Item = Unit> {
+    UNITS.iter().map(|(unit, _)| *unit)
+}
+
+/// When what is kept as long as a window's reservations may be deleted, in seconds since 1970.
+pub(super) fn record_expiry(window_end: Timestamp) -> i64 {
+    window_end.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS)
+}
+
 /// When a counter may be deleted, in seconds since 1970.
 pub(super) fn counter_expiry(window_end: Timestamp) -> i64 {
     window_end.as_second().saturating_add(COUNTER_DAYS * DAY_SECONDS)
@@ -118,17 +134,56 @@ pub(super) fn day_partition(day: Date, partition: u64) -> String {
     format!("{day}#{partition}")
 }
 
+/// What the partitions of the day index for counters begin with, by a day of the month in which their windows start.
+pub(super) fn counters_of_month(day: Date) -> String {
+    format!("C{:04}-{:02}", day.year(), day.month())
+}
+
+/// Where a counter is in the day index: its partition, and its window's start in microseconds.
+pub(super) fn counter_place(key: &CounterKey) -> Option<(String, i64)> {
+    let start = key.parts()?.start;
+    let month = counters_of_month(start.to_zoned(TimeZone::UTC).date());
+    Some((format!("{month}#{}", partition(key.as_str())), start.as_microsecond()))
+}
+
+/// A counter as an audit looks at it.
+pub(super) fn stored_counter(item: &Item) -> StoredCounter {
+    let known =
+        |name: &str| UNITS.iter().flat_map(|(unit, _)| FIGURES.map(|figure| figure_attribute(figure, *unit))).any(|own| own == name);
+    let is_figure = |name: &str| FIGURES.iter().any(|figure| name.starts_with(&format!("{figure}_")));
+    let unread = |name: &String| is_figure(name) && (!known(name) || number(item, name).is_none());
+    let end = number(item, "expiresAt").and_then(|expires| expires.checked_sub(COUNTER_DAYS * DAY_SECONDS));
+    StoredCounter { figures: figures(item), end: end.and_then(|end| Timestamp::from_second(end).ok()), unreadable: item.keys().any(unread) }
+}
+
+/// The charges of a reservation that may not be readable otherwise.
+pub(super) fn charges(item: &Item) -> Option<Vec<Charge>> {
+    let stored: Vec<StoredCharge> = serde_dynamo::aws_sdk_dynamodb_1::from_attribute_value(item.get("ch")?.clone()).ok()?;
+    stored.into_iter().map(charge_from).collect::<Result<_, _>>().ok()
+}
+
+/// The number that a unit is stored under in lists.
+pub(super) fn unit_number(unit: Unit) -> u8 {
+    UNITS.iter().position(|(known, _)| *known == unit).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+/// The unit of a stored number.
+pub(super) fn unit_of(number: u8) -> Option<Unit> {
+    UNITS.get(usize::from(number)).map(|(unit, _)| *unit)
+}
+
 /// An item's key.
 pub(super) fn key(item: &Item) -> Option<String> {
     item.get("pk")?.as_s().ok().cloned()
 }
 
 /// A counter's figures.
-pub(super) fn figures(item: &Item) -> CounterFigures {
+pub fn figures(item: &Item) -> CounterFigures {
     let figure = |figure, unit| number(item, &figure_attribute(figure, unit));
     let of = |unit: Unit| {
-        let committed = figure('c', unit)?;
-        Some((unit, Figures { committed, used: figure('u', unit).unwrap_or(0), uncertain: figure('x', unit).unwrap_or(0) }))
+        let found = FIGURES.map(|name| figure(name, unit));
+        let [committed, used, uncertain] = found.map(Option::unwrap_or_default);
+        found.iter().any(Option::is_some).then_some((unit, Figures { committed, used, uncertain }))
     };
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
 }
@@ -156,7 +211,7 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
         p: reservation.policy_version.clone(),
         ts: reservation.tags.timestamp.parse::<Timestamp>().map_err(|_| ItemError::Value("ts"))?.as_microsecond(),
         ch: reservation.charges.iter().map(stored_charge).collect(),
-        es: (reservation.estimate.input.0, u8::from(reservation.estimate.bound == Bound::CountTokens), reservation.estimate.max_tokens.0),
+        es: (reservation.estimate.input.0, bound_number(reservation.estimate.bound), reservation.estimate.max_tokens.0),
         pr: reservation.prices.clone(),
         us: usage,
         co: reservation.cost.map(|cost| cost.0),
@@ -174,16 +229,18 @@ pub fn reservation_item(reservation: &Reservation) -> Result<Item, ItemError> {
     let day = reservation.held_at.to_zoned(TimeZone::UTC).date();
     item.insert("dayPartition".to_owned(), AttributeValue::S(day_partition(day, partition)));
     let last = reservation.charges.iter().map(|charge| charge.span.end).max().unwrap_or(reservation.held_at).max(reservation.held_at);
-    let expires = last.as_second().saturating_add(RESERVATION_DAYS * DAY_SECONDS);
-    item.insert("expiresAt".to_owned(), AttributeValue::N(expires.to_string()));
+    item.insert("expiresAt".to_owned(), AttributeValue::N(record_expiry(last).to_string()));
     Ok(item)
+}
+
+fn bound_number(bound: Bound) -> u8 {
+    BOUNDS.iter().position(|known| *known == bound).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
 }
 
 fn stored_charge(charge: &Charge) -> StoredCharge {
     let amount = |amount: &UnitCharge| {
-        let unit = UNITS.iter().position(|(unit, _)| *unit == amount.unit).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX);
         let figures = amount.figures;
-        (unit, amount.limit, amount.hold, figures.committed, figures.used, figures.uncertain)
+        (unit_number(amount.unit), amount.limit, amount.hold, figures.committed, figures.used, figures.uncertain)
     };
     (
         charge.budget.clone(),
@@ -192,35 +249,30 @@ fn stored_charge(charge: &Charge) -> StoredCharge {
         charge.span.start.as_second(),
         charge.span.end.as_second(),
         charge.scope.clone(),
-        u8::from(charge.mode == Mode::Shadow),
+        u8::from(charge.mode == Mode::Shadow) * SHADOW + u8::from(charge.frozen) * FROZEN,
         charge.amounts.iter().map(amount).collect(),
     )
 }
 
-fn charge_from((budget, name, window, start, end, scope, shadow, amounts): StoredCharge) -> Result<Charge, ItemError> {
+fn charge_from((budget, name, window, start, end, scope, flags, amounts): StoredCharge) -> Result<Charge, ItemError> {
     let time = |seconds| Timestamp::from_second(seconds).map_err(|_| ItemError::Value("ch"));
     let amount = |(unit, limit, hold, committed, used, uncertain): StoredAmount| {
-        let (unit, _) = UNITS.get(usize::from(unit)).ok_or(ItemError::Value("ch"))?;
-        Ok(UnitCharge { unit: *unit, limit, hold, figures: Figures { committed, used, uncertain } })
+        let unit = unit_of(unit).ok_or(ItemError::Value("ch"))?;
+        Ok(UnitCharge { unit, limit, hold, figures: Figures { committed, used, uncertain } })
     };
+    if flags > SHADOW + FROZEN {
+        return Err(ItemError::Value("ch"));
+    }
     Ok(Charge {
         name: like(name, &budget),
         budget,
         window,
         span: Span { start: time(start)?, end: time(end)? },
         scope,
-        mode: flag(shadow, "ch", Mode::Enforce, Mode::Shadow)?,
+        mode: if flags & SHADOW == 0 { Mode::Enforce } else { Mode::Shadow },
+        frozen: flags & FROZEN != 0,
         amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
     })
-}
-
-/// What a stored 0 or 1 stands for.
-fn flag<T>(stored: u8, name: &'static str, zero: T, one: T) -> Result<T, ItemError> {
-    match stored {
-        0 => Ok(zero),
-        1 => Ok(one),
-        _ => Err(ItemError::Value(name)),
-    }
 }
 
 /// The reservation of a stored item.
@@ -228,8 +280,8 @@ pub fn reservation_from(item: &Item) -> Result<Reservation, ItemError> {
     let stored: Stored = serde_dynamo::aws_sdk_dynamodb_1::from_item(item.clone())?;
     let time = |micros, name| Timestamp::from_microsecond(micros).map_err(|_| ItemError::Value(name));
     let model = model::read(stored.m).ok_or(ItemError::Value("m"))?;
-    let (input, counted, max_tokens) = stored.es;
-    let bound = flag(counted, "es", Bound::Bytes, Bound::CountTokens)?;
+    let (input, bound, max_tokens) = stored.es;
+    let bound = *BOUNDS.get(usize::from(bound)).ok_or(ItemError::Value("es"))?;
     Ok(Reservation {
         state: STATES.iter().find(|(_, word)| *word == stored.s).map(|(state, _)| *state).ok_or(ItemError::Value("s"))?,
         version: stored.v,

@@ -5,7 +5,7 @@ use cost_sentry_core::catalog::Catalog;
 use cost_sentry_core::model::ResolvedModel;
 use cost_sentry_core::plan::{estimate, plan};
 use cost_sentry_core::policy::Policy;
-use cost_sentry_core::price::LongContext;
+use cost_sentry_core::price::{LongContext, ServiceTier};
 use cost_sentry_core::quantity::Rate;
 use cost_sentry_core::request::{Origin, validate};
 use cost_sentry_core::reservation::{Transition, Verdict, transition};
@@ -72,7 +72,7 @@ fn time(text: &str) -> Timestamp {
 /// One optional or unusual part of a reservation.
 type Part = fn(&mut Reservation);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 12] = [
     |reservation| reservation.claim_id = Some(ClaimId("c".repeat(32))),
     |reservation| {
         let [cache_read, cache_write, cache_write_1h] = [3, 5, 2].map(Tokens);
@@ -108,6 +108,11 @@ const PARTS: [Part; 10] = [
         reservation.prices = Some(Prices { cache_write_1h: Some(Rate(9)), long_context: steps, ..cached });
     },
     |reservation| reservation.estimate = Estimate { input: Tokens(0), bound: Bound::CountTokens, max_tokens: Tokens(u64::MAX) },
+    |reservation| reservation.charges[1].frozen = true,
+    |reservation| {
+        reservation.estimate.bound = Bound::Heuristic;
+        reservation.prices = reservation.prices.take().map(|prices| Prices { tier: Some(ServiceTier::Flex), ..prices });
+    },
     |reservation| (reservation.prices, reservation.tags.values) = (None, TagValues::new()),
 ];
 

@@ -1,25 +1,64 @@
 //! Transactions: a reservation and its counters, all or none, and what a cancelled one means.
 //!
-//! The reservation's own condition is looked at first (a repeat), then conflicts and throttling (try again, jittered and bounded),
-//! and only then the counters' (a refusal, or a counter that has expired).
+//! The reservation's own condition is looked at first (a repeat), then what no retry would mend (an error, with DynamoDB's code), then
+//! conflicts and throttling (try again, jittered and bounded), and only then the counters' (a refusal, or a counter that has expired).
 
 use super::item::{self, Item};
 use super::{DynamoDbLedger, reservation_item, unavailable, unreadable};
-use aws_sdk_dynamodb::error::BuildError;
+use crate::clients;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use cost_sentry_core::budget::{CounterKey, Unit};
 use cost_sentry_core::reservation::{CounterDelta, Reservation, Step};
 use cost_sentry_workflow::ports::LedgerError;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How often a request is tried that only others' requests are in the way of.
+/// How often a request is tried that only others' requests are in the way of, the SDK's own tries included.
 pub(super) const ATTEMPTS: u32 = 8;
 /// The first wait; each further one is twice as long, with full jitter, up to [`LONGEST_WAIT_MS`].
 const FIRST_WAIT_MS: u64 = 10;
 const LONGEST_WAIT_MS: u64 = 400;
+
+/// DynamoDB's errors that pass by themselves: others' requests are in the way, or too many of them.
+const PASSING: [&str; 6] = [
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "Throttling",
+];
+/// The same as reasons why a transaction was cancelled (`CancellationReason` in Amazon DynamoDB's API reference). Any other reason stays.
+const PASSING_REASONS: [&str; 3] = ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"];
+
+/// Whether an error of this code passes by itself.
+pub(super) fn is_passing(code: Option<&str>) -> bool {
+    code.is_some_and(|code| PASSING.contains(&code))
+}
+
+/// How many tries stand behind an error that passes: the SDK has tried again by itself where it takes it for throttling.
+pub(super) fn tries(code: Option<&str>) -> u32 {
+    if code == Some("TransactionConflictException") { 1 } else { clients::ATTEMPTS }
+}
+
+/// A transaction that would be cancelled every time; it names codes, not the service's messages.
+#[derive(Debug, thiserror::Error)]
+#[error("DynamoDB cancelled the transaction: {0}")]
+struct CancelledForGood(String);
+
+/// What the reasons of a cancelled transaction say.
+enum Reading {
+    /// A condition failed.
+    Condition(Cancelled),
+    /// Only others' requests are in the way.
+    InTheWay,
+    /// It would fail every time, for these reasons.
+    ForGood(String),
+}
 
 /// Whose condition cancelled a transaction.
 pub(super) enum Cancelled {
@@ -47,7 +86,7 @@ pub(super) fn condition_values(version: Option<u64>) -> Vec<(String, AttributeVa
     version.map(|version| (":version".to_owned(), number(version))).into_iter().collect()
 }
 
-fn number(value: impl Into<i128>) -> AttributeValue {
+pub(super) fn number(value: impl Into<i128>) -> AttributeValue {
     AttributeValue::N(value.into().to_string())
 }
 
@@ -122,13 +161,26 @@ fn update(deltas: &[&CounterDelta], ceiling: &Ceiling<'_>) -> CounterUpdate {
     let mut update = format!("ADD {}", adds.join(", "));
     match (ceiling, deltas.first()) {
         (Ceiling::Room(_) | Ceiling::Nothing, Some(delta)) => {
-            update = format!("SET expiresAt = :expires {update}");
-            values.push((":expires".to_owned(), number(item::counter_expiry(delta.window_end))));
+            let (set, set_values) = set_place(&delta.key, Some(delta.window_end));
+            update = format!("{set} {update}");
+            values.extend(set_values);
         }
         (Ceiling::Exists, _) => conditions.push("attribute_exists(pk)".to_owned()),
         (_, None) => {}
     }
     CounterUpdate { update, condition: (!conditions.is_empty()).then(|| conditions.join(" AND ")), values }
+}
+
+/// Sets what a counter's key and window say: when it may be deleted, and where the day index has it. Both are the same each time, so
+/// that only a counter's first update writes to the index.
+pub(super) fn set_place(key: &CounterKey, window_end: Option<Timestamp>) -> (String, Vec<(String, AttributeValue)>) {
+    let expiry = window_end.map(|end| ("expiresAt", ":expires", number(item::counter_expiry(end))));
+    let place = item::counter_place(key);
+    let place = place.map(|(day, start)| [("dayPartition", ":day", AttributeValue::S(day)), ("decidedAt", ":start", number(start))]);
+    let all: Vec<_> = expiry.into_iter().chain(place.into_iter().flatten()).collect();
+    let sets: Vec<String> = all.iter().map(|(attribute, value, _)| format!("{attribute} = {value}")).collect();
+    let set = if sets.is_empty() { String::new() } else { format!("SET {}", sets.join(", ")) };
+    (set, all.into_iter().map(|(_, name, value)| (name.to_owned(), value)).collect())
 }
 
 impl DynamoDbLedger {
@@ -183,39 +235,46 @@ impl DynamoDbLedger {
         for (key, update) in updates {
             actions.push(update.into_transaction(&self.table, &key).map_err(|error| LedgerError::Unavailable(Box::new(error)))?);
         }
-        for attempt in 0..ATTEMPTS {
+        let mut attempt = 0;
+        while attempt < ATTEMPTS {
             // The SDK draws one ClientRequestToken per operation, so that its own retries of it are answered, not applied again.
             let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
             let Err(error) = request.send().await else { return Ok(None) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    if let Some(cancelled) = read_reasons(cancelled.cancellation_reasons(), &keys) {
-                        return Ok(Some(cancelled));
+                    match read_reasons(cancelled.cancellation_reasons(), &keys) {
+                        Reading::Condition(cancelled) => return Ok(Some(cancelled)),
+                        Reading::ForGood(codes) => return Err(LedgerError::Unavailable(Box::new(CancelledForGood(codes)))),
+                        Reading::InTheWay => attempt += 1,
                     }
                 }
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
+                _ if is_passing(error.code()) => attempt += tries(error.code()),
                 _ => return Err(unavailable(error)),
             }
-            patience(attempt).await;
+            patience(attempt - 1).await;
         }
         Err(LedgerError::Contended)
     }
 }
 
-/// What a cancelled transaction means; nothing where only others' requests were in the way.
-fn read_reasons(reasons: &[CancellationReason], keys: &[CounterKey]) -> Option<Cancelled> {
+/// What a cancelled transaction means.
+fn read_reasons(reasons: &[CancellationReason], keys: &[CounterKey]) -> Reading {
     let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-    let (own, counters) = reasons.split_first()?;
+    let Some((own, counters)) = reasons.split_first() else { return Reading::InTheWay };
     if failed(own) {
-        return Some(Cancelled::Reservation(own.item().cloned()));
+        return Reading::Condition(Cancelled::Reservation(own.item().cloned()));
     }
-    let in_the_way = |reason: &CancellationReason| !matches!(reason.code(), None | Some("None" | "ConditionalCheckFailed"));
-    if reasons.iter().any(in_the_way) {
-        return None;
+    let others = reasons.iter().filter_map(CancellationReason::code).filter(|code| !["None", "ConditionalCheckFailed"].contains(code));
+    let (passing, lasting): (Vec<&str>, Vec<&str>) = others.partition(|code| PASSING_REASONS.contains(code));
+    if !lasting.is_empty() {
+        return Reading::ForGood(lasting.join(", "));
+    }
+    if !passing.is_empty() {
+        return Reading::InTheWay;
     }
     let refused = counters.iter().zip(keys).filter(|(reason, _)| failed(reason));
     let refused: Vec<_> = refused.map(|(reason, key)| (key.clone(), reason.item().cloned().unwrap_or_default())).collect();
-    (!refused.is_empty()).then_some(Cancelled::Counters(refused))
+    if refused.is_empty() { Reading::InTheWay } else { Reading::Condition(Cancelled::Counters(refused)) }
 }
 
 #[cfg(test)]
@@ -227,13 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn a_repeat_counts_before_a_conflict_and_a_conflict_before_a_refusal() {
+    fn a_repeat_counts_before_a_lasting_reason_that_before_a_conflict_and_a_conflict_before_a_refusal() {
         let span = cost_sentry_core::window::Span { start: jiff::Timestamp::UNIX_EPOCH, end: jiff::Timestamp::UNIX_EPOCH };
         let keys = [CounterKey::new(cost_sentry_core::budget::Mode::Enforce, "a", "day", span, "")];
         let word = |codes: [&str; 2]| match read_reasons(&codes.map(reason), &keys) {
-            Some(Cancelled::Reservation(_)) => "repeat",
-            Some(Cancelled::Counters(_)) => "refusal",
-            None => "again",
+            Reading::Condition(Cancelled::Reservation(_)) => "repeat".to_owned(),
+            Reading::Condition(Cancelled::Counters(_)) => "refusal".to_owned(),
+            Reading::InTheWay => "again".to_owned(),
+            Reading::ForGood(codes) => codes,
         };
         assert_eq!(word(["ConditionalCheckFailed", "TransactionConflict"]), "repeat");
         assert_eq!(word(["ConditionalCheckFailed", "ConditionalCheckFailed"]), "repeat");
@@ -241,5 +301,9 @@ mod tests {
         assert_eq!(word(["TransactionConflict", "ConditionalCheckFailed"]), "again");
         assert_eq!(word(["ThrottlingError", "ConditionalCheckFailed"]), "again");
         assert_eq!(word(["None", "ConditionalCheckFailed"]), "refusal");
+        assert_eq!(word(["ConditionalCheckFailed", "ValidationError"]), "repeat");
+        assert_eq!(word(["ValidationError", "TransactionConflict"]), "ValidationError");
+        assert_eq!(word(["ItemCollectionSizeLimitExceeded", "ConditionalCheckFailed"]), "ItemCollectionSizeLimitExceeded");
+        assert_eq!(word(["SomeNewReason", "AnotherOne"]), "SomeNewReason, AnotherOne");
     }
 }

@@ -1,15 +1,17 @@
 //! `cost-sentry explain`: what a request would hold, and what the answer would be. Holds nothing.
 
 use super::execution::read_request;
+use super::following::follow;
 use super::run::stack_failure;
 use super::{Failure, policy};
 use crate::cli;
 use crate::local::stack::{Options, Stack};
 use crate::show;
 use cost_sentry_aws::edge::SystemEdge;
+use cost_sentry_core::budget::{Budget, Increase};
 use cost_sentry_core::outcome::RateLimit;
 use cost_sentry_core::plan::{self, NoPlan, Plan};
-use cost_sentry_core::policy::Policy;
+use cost_sentry_core::policy::{InputBound, Policy};
 use cost_sentry_core::refusal::{RetryAfter, retry_after};
 use cost_sentry_core::request::{Origin, Request, validate};
 use cost_sentry_core::reservation::State;
@@ -30,7 +32,9 @@ pub async fn explain(arguments: cli::Explain) -> Result<u8, Failure> {
             Ok(request) => {
                 let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
                 let stack = Stack::start(options).await.map_err(stack_failure)?;
-                answer(&stack, &file.policy, &request, now).await?
+                // What applying it would make of the policy: what is in force until a window ends counts here too.
+                let following = follow(&stack.policies(), &file, now).await?;
+                answer(&stack, following.policy(), &request, now).await?
             }
         };
     let text = if arguments.json { format!("{explanation}\n") } else { show::explanation::text(&explanation) };
@@ -66,7 +70,7 @@ fn decided(plan: &Plan, policy: &Policy, request: &Request, now: Timestamp) -> (
         json!({ "inputUsdPerMillion": usd_per_million(dearest.input.0), "outputUsdPerMillion": usd_per_million(dearest.output.0) })
     });
     let cost = plan.prices.as_ref().map(|prices| plan.estimate.cost(prices, plan.caching).to_string());
-    let counts = policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens);
+    let refines = !fits && !plan.is_frozen() && plan::counts_tokens(policy, request, InputBound::Refine);
     let explanation = json!({
         "answer": if fits { "APPROVED" } else { "RATE_LIMIT_DENIED" },
         "model": request.model,
@@ -80,12 +84,28 @@ fn decided(plan: &Plan, policy: &Policy, request: &Request, now: Timestamp) -> (
             "dearestRates": prices,
             "costUsdAtMost": cost,
         },
-        "countTokensWouldBeTried": !fits && counts,
+        "countTokensWouldBeTried": refines,
+        "countTokensComesFirst": plan::counts_tokens(policy, request, InputBound::CountTokens),
+        "serviceTier": request.inference.service_tier,
+        "increases": increases(policy, plan, now),
         "policyVersion": plan.policy_version,
         "rateLimit": RateLimit::of(&reservation, (!fits).then_some(retry)),
         "never": matches!((fits, retry), (false, RetryAfter::Never { .. })),
     });
     (explanation, if fits { 0 } else { 3 })
+}
+
+/// The increases that are part of the limits shown.
+fn increases(policy: &Policy, plan: &Plan, now: Timestamp) -> Vec<Value> {
+    let in_force = policy.budgets.iter().map(|budget| budget.at(now));
+    let shown = in_force.filter(|budget| plan.charges.iter().any(|charge| charge.budget == budget.id));
+    let counting = shown.flat_map(|budget| budget.increases.iter().filter(|one| one.counts(now)).map(move |one| (budget, one)));
+    let one = |(budget, increase): (&Budget, &Increase)| {
+        let added: Vec<Value> =
+            increase.limits.iter().map(|limit| json!({ "unit": limit.unit, "amount": limit.unit.text(limit.amount) })).collect();
+        json!({ "budget": budget.name, "added": added, "until": increase.until, "reason": increase.reason })
+    };
+    counting.map(one).collect()
 }
 
 /// A rate in pico-dollars per token as price lists print it.

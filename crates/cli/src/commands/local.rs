@@ -1,5 +1,6 @@
 //! `cost-sentry local`: the local stack as one process, behind a Step Functions endpoint.
 
+use super::following::apply_to;
 use super::run::{script, stack_failure};
 use super::{Failure, policy};
 use crate::cli;
@@ -14,6 +15,7 @@ use crate::state_machine;
 use cost_sentry_asl::{TaskError, Tasks};
 use cost_sentry_aws::log::Lines;
 use cost_sentry_workflow::time_outs::Leases;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -83,7 +85,8 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
         http_client: None,
     };
     let stack = Stack::start(options).await.map_err(|error| port_failure(stack_failure(error), port))?;
-    policy::apply_to(&stack.policies(), &file).await?;
+    let applied = apply_to(&stack.policies(), &file, Timestamp::now()).await?;
+    anstream::eprint!("{}", crate::show::changes::text(&applied.changes));
     let log = Lines::new(super::run::log_file(&arguments.data.data)?);
     let functions = match &arguments.lambda_endpoint {
         Some(url) => Functions::There(Box::new(LambdaTasks::new(url))),
@@ -93,7 +96,7 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
     let listening = StepFunctions::start(port, executions.clone()).await;
     let endpoint = listening.map_err(|error| port_failure(Failure::new(format!("127.0.0.1:{port}: {error}")), port))?;
     announce(&stack, &endpoint);
-    anstream::eprintln!("policy: {} ({}), books: {}", file.name, file.policy.version, arguments.data.data.display());
+    anstream::eprintln!("policy: {} ({}), books: {}", file.name, applied.policy.version, arguments.data.data.display());
     if resumed > 0 {
         anstream::eprintln!("started again {} that an earlier process left", plural(resumed as u64, "execution"));
     }

@@ -1,17 +1,15 @@
 //! `cost-sentry policy apply` and `policy schema`, and the reading of policy files for all commands.
 
 use super::Failure;
+use super::following::{Applied, apply_to, table_hint, table_store};
 use crate::cli;
 use crate::document::{self, PlacedProblem};
 use crate::local::stack::{Options, Stack};
-use cost_sentry_aws::clients::{Clients, Endpoints};
-use cost_sentry_aws::config::{Config, TABLE};
-use cost_sentry_aws::policy_store::DynamoDbPolicyStore;
+use crate::show;
 use cost_sentry_core::catalog::Catalog;
 use cost_sentry_core::policy::Policy;
-use cost_sentry_workflow::ports::PolicyStore;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
@@ -72,38 +70,29 @@ pub fn load(path: Option<&Path>) -> Result<PolicyFile, Failure> {
     }
 }
 
-/// Makes a policy the current one, unless it is already.
-pub async fn apply_to(store: &DynamoDbPolicyStore, file: &PolicyFile) -> Result<bool, Failure> {
-    let version = &file.policy.version;
-    if store.current_version().await.is_ok_and(|current| current == *version) && store.document(version).await.is_ok() {
-        return Ok(false);
-    }
-    store.apply(version, &file.document, Timestamp::now()).await.map_err(|error| Failure::from_error(&error))?;
-    Ok(true)
-}
-
 /// Runs the command.
 pub async fn apply(arguments: cli::Apply) -> Result<u8, Failure> {
     let file = load(Some(&arguments.policy))?;
-    let (changed, place) = if let Some(table) = &arguments.table {
-        (apply_to_table(table, &file).await?, format!("table {table}"))
+    let now = Timestamp::now();
+    let (applied, place) = if let Some(table) = &arguments.table {
+        let store = table_store(table).await?;
+        (apply_to(&store, &file, now).await.map_err(table_hint)?, format!("table {table}"))
     } else {
         let options = Options { data: Some(arguments.data.data.clone()), ..Options::default() };
         let stack = Stack::start(options).await.map_err(super::run::stack_failure)?;
-        (apply_to(&stack.policies(), &file).await?, arguments.data.data.display().to_string())
+        (apply_to(&stack.policies(), &file, now).await?, arguments.data.data.display().to_string())
     };
-    let done = if changed { "is now current" } else { "was current already" };
-    println!("policy {} ({}) {done} in {place}", file.policy.version, file.name);
+    let text = if arguments.json {
+        let Applied { policy, changed, changes } = applied;
+        let document = json!({ "version": policy.version, "file": file.name, "place": place, "applied": changed, "changes": changes });
+        format!("{document}\n")
+    } else {
+        let done = if applied.changed { "is now current" } else { "was current already" };
+        let headline = format!("policy {} ({}) {done} in {place}\n", applied.policy.version, file.name);
+        headline + &show::changes::text(&applied.changes)
+    };
+    super::print(&text)?;
     Ok(0)
-}
-
-async fn apply_to_table(table: &str, file: &PolicyFile) -> Result<bool, Failure> {
-    let config = Config::read(|name| if name == TABLE { Some(table.to_owned()) } else { std::env::var(name).ok() });
-    let config = config.map_err(|error| Failure::from_error(&error))?;
-    let clients = Clients::load(&config, Endpoints::default()).await;
-    let store = DynamoDbPolicyStore::new(clients.dynamodb(), table);
-    let applied = apply_to(&store, file).await;
-    applied.map_err(|failure| failure.hint("credentials and region are looked for as the AWS CLI does; the table must exist"))
 }
 
 /// Runs `policy schema`.

@@ -1,6 +1,7 @@
 //! `cost-sentry run`: one request through the workflow.
 
 use super::execution::{execute, new_execution, read_request};
+use super::following::apply_to;
 use super::{FAILED, Failure, policy, remote};
 use crate::cli;
 use crate::local::simulator::Script;
@@ -11,6 +12,7 @@ use cost_sentry_aws::log::Lines;
 use cost_sentry_core::policy::Policy;
 use cost_sentry_core::problem::nearest;
 use cost_sentry_workflow::time_outs::Leases;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -37,12 +39,13 @@ pub async fn run(arguments: cli::Run) -> Result<u8, Failure> {
     };
     let stack = Stack::start(options).await.map_err(stack_failure)?;
     let log = Lines::new(log_file(&arguments.data.data)?);
-    policy::apply_to(&stack.policies(), &file).await?;
+    let applied = apply_to(&stack.policies(), &file, Timestamp::now()).await?;
+    anstream::eprint!("{}", show::changes::text(&applied.changes));
     let swept = stack.sweep(log.clone()).sweep().await.map_err(|error| Failure::from_error(&error))?;
     if swept.released + swept.uncertain > 0 {
         eprintln!("ended {} left open by earlier runs", show::plural(swept.released + swept.uncertain, "reservation"));
     }
-    eprintln!("policy: {} ({}), books: {}", file.name, file.policy.version, arguments.data.data.display());
+    eprintln!("policy: {} ({}), books: {}", file.name, applied.policy.version, arguments.data.data.display());
     let execution = new_execution();
     let progress = Progress::new(execution.start_time);
     let end = execute(&stack, log, &execution, request, &progress).await?;

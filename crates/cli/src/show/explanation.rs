@@ -21,6 +21,22 @@ pub fn text(explanation: &Value) -> String {
         text += &format!("warning:  {}\n", style::odd(&outcome::word(&warning["message"])));
     }
     text += &outcome::rate_limit(explanation);
+    for increase in explanation["increases"].as_array().into_iter().flatten() {
+        let added = increase["added"].as_array().into_iter().flatten();
+        let added: Vec<String> =
+            added.map(|limit| format!("{} {}", outcome::word(&limit["amount"]), outcome::word(&limit["unit"]))).collect();
+        let (budget, until, reason) = (&increase["budget"], &increase["until"], &increase["reason"]);
+        text += &format!(
+            "The limit of {} has {} more until {}: {}\n",
+            outcome::word(budget),
+            added.join(" and "),
+            outcome::word(until),
+            outcome::word(reason)
+        );
+    }
+    if explanation["countTokensComesFirst"] == true {
+        text += "Bedrock counts tokens for this model: the workflow would have the input counted first, and hold what is counted.\n";
+    }
     if explanation["countTokensWouldBeTried"] == true {
         text += "Bedrock counts tokens for this model: the workflow would have the input counted and try once more.\n";
     }
@@ -36,10 +52,16 @@ fn estimate(explanation: &Value) -> String {
         outcome::word(&model["modelId"]),
         outcome::word(&model["billedId"])
     );
-    let bound =
-        if estimate["inputBound"] == "bytes" { "its bytes in the longest normal form, and the template" } else { "counted by Bedrock" };
-    text += &format!("input:    at most {} tokens ({bound})\n", estimate["inputTokensAtMost"]);
+    let (at_most, bound) = match estimate["inputBound"].as_str() {
+        Some("bytes") => ("at most", "its bytes in the longest normal form, and the template"),
+        Some("heuristic") => ("about", "an estimate from its characters, which may be too low"),
+        _ => ("at most", "counted by Bedrock"),
+    };
+    text += &format!("input:    {at_most} {} tokens ({bound})\n", estimate["inputTokensAtMost"]);
     text += &format!("output:   at most {} tokens (max_tokens, hidden thinking included)\n", estimate["outputTokensAtMost"]);
+    if let Some(tier) = explanation["serviceTier"].as_str() {
+        text += &format!("tier:     {tier}\n");
+    }
     if let Some(cost) = estimate["costUsdAtMost"].as_str() {
         text += &format!(
             "cost:     at most {cost} USD, at {} per million input and {} per million output tokens\n",

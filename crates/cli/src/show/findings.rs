@@ -14,6 +14,11 @@ pub fn text(found: &[Findings]) -> String {
         for warning in &findings.warnings {
             text += &format!("{} {}:{warning}\n", style::odd("warning:"), findings.file);
         }
+        if let Some(would) = findings.would_change.as_ref().filter(|would| !would.changes.is_empty()) {
+            let heading = if would.is_current { "is current in" } else { "would, applied in" };
+            let rest = if would.is_current { "already, and waits for:" } else { "now, change:" };
+            text += &format!("{} {heading} {} {rest}\n{}", findings.file, would.place, super::changes::text(&would.changes));
+        }
         if findings.problems.is_empty() {
             text += &format!("{} {}\n", style::good("good:"), findings.file);
         }

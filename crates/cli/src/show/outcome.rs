@@ -75,6 +75,7 @@ pub fn rate_limit(document: &Value) -> String {
         text += &budget_lines(budget);
     }
     match &report["retryAfterSeconds"] {
+        _ if report["retryAfterEstimate"] == "frozen" => text += &field("retry", "when the budget is frozen no more"),
         Value::Null => {}
         Value::String(never) => {
             let fits = match report["largestMaxTokens"].as_u64() {
@@ -127,6 +128,7 @@ fn budget_lines(budget: &Value) -> String {
 fn mode(budget: &Value) -> String {
     match budget["standing"].as_str() {
         Some("refused" | "neverFits") => style::bad("refused"),
+        Some("frozen") => style::bad("frozen"),
         Some("wouldRefuse") => style::odd("shadow: would refuse"),
         _ if budget["mode"] == "shadow" => "shadow".to_owned(),
         _ => style::good("fits"),

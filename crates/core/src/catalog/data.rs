@@ -1,7 +1,7 @@
 //! The rows of the catalog's files. `data/README.md` says where they come from.
 
 use super::{ModelId, TopK};
-use crate::price::{Caching, LongContext, Prices};
+use crate::price::{Caching, LongContext, Prices, ServiceTier};
 use crate::quantity::{Rate, Tokens};
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -59,6 +59,22 @@ pub(super) struct PriceRow {
     in_gt272k: Option<Rate>,
     #[serde(deserialize_with = "optional_rate")]
     out_gt272k: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    in_flex: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    out_flex: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    cache_read_flex: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    cache_write_5m_flex: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    in_priority: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    out_priority: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    cache_read_priority: Option<Rate>,
+    #[serde(deserialize_with = "optional_rate")]
+    cache_write_5m_priority: Option<Rate>,
     pub max_in: Option<u64>,
     pub max_out: Option<u64>,
     pub supports_sampling: Option<Flag>,
@@ -163,7 +179,27 @@ impl PriceRow {
             cache_write_5m: self.cache_write_5m,
             cache_write_1h: self.cache_write_1h,
             long_context: steps.into_iter().flatten().collect(),
+            tier: None,
         }
+    }
+
+    /// The prices in a service tier; nothing where the line states none. A tier's step for long inputs is dearer by as much as the
+    /// standard one's: the line has no figure of its own for it.
+    pub fn prices_in(&self, tier: ServiceTier) -> Option<Prices> {
+        let standard = self.prices();
+        let (input, output, cache_read, cache_write_5m) = match tier {
+            ServiceTier::Default | ServiceTier::Reserved => return Some(standard),
+            ServiceTier::Flex => (self.in_flex?, self.out_flex?, self.cache_read_flex, self.cache_write_5m_flex),
+            ServiceTier::Priority => (self.in_priority?, self.out_priority?, self.cache_read_priority, self.cache_write_5m_priority),
+        };
+        let like = |rate: Rate, of: Rate, standard: Rate| if standard.0 == 0 { rate } else { rate.scaled(of.0, standard.0) };
+        let step = |step: &LongContext| LongContext {
+            above: step.above,
+            input: step.input.map(|rate| like(rate, input, self.input)),
+            output: step.output.map(|rate| like(rate, output, self.output)),
+        };
+        let long_context = standard.long_context.iter().map(step).collect();
+        Some(Prices { cache_read, cache_write_5m, long_context, ..Prices::flat(input, output) })
     }
 }
 

@@ -272,3 +272,48 @@ fn a_file_that_is_not_right_is_an_error_and_not_an_empty_catalog() {
     let twice = format!("{families}{}\n", families.lines().nth(2).unwrap());
     check(prices, &twice, "the catalog's model-families.csv has two lines for `ai21.j2-`");
 }
+
+#[test]
+fn a_service_tier_costs_what_its_own_columns_say_and_nothing_is_made_up() {
+    use ServiceTier::{Default, Flex, Priority, Reserved};
+    let check = |id: &str, tier: ServiceTier, expected: Option<[&str; 3]>| {
+        let rates = catalog().prices_in(id, tier).map(|prices| prices.at(Tokens(1)));
+        let found = rates.map(|rates| [rates.input, rates.output, rates.cache_read]);
+        assert_eq!(found, expected.map(|rates| rates.map(|rate| Rate::parse_usd_per_million(rate).unwrap())), "{id} {tier:?}");
+    };
+    let nova = "us.amazon.nova-pro-v1:0";
+    check(nova, Default, Some(["0.8", "3.2", "0.2"]));
+    check(nova, Reserved, Some(["0.8", "3.2", "0.2"]));
+    check(nova, Flex, Some(["0.4", "1.6", "0.1"]));
+    check(nova, Priority, Some(["1.4", "5.6", "0.35"]));
+    // A class without a price in the tier costs what input costs there, and a bare id's surcharge counts in every tier.
+    check("openai.gpt-oss-120b-1:0", Flex, Some(["0.075", "0.3", "0.075"]));
+    check("amazon.nova-2-lite-v1:0", Priority, Some(["0.5775", "4.8125", "0.144375"]));
+    check("apac.amazon.nova-pro-v1:0", Priority, None);
+    check("us.anthropic.claude-haiku-4-5-20251001-v1:0", Flex, None);
+    check("us.anthropic.claude-haiku-4-5-20251001-v1:0", Reserved, Some(["1.1", "5.5", "0.11"]));
+    check("anthropic.claude-99", Flex, None);
+}
+
+#[test]
+fn priority_is_never_cheaper_and_flex_never_dearer_than_standard_in_any_class() {
+    let mut seen = [0, 0];
+    for id in catalog().ids() {
+        let all = |tier| {
+            let rates = catalog().prices_in(id.as_str(), tier)?.at(Tokens(1));
+            Some([rates.input, rates.output, rates.cache_read, rates.cache_write_5m])
+        };
+        let standard = all(ServiceTier::Default).unwrap();
+        // A class that only the standard tier has a price for says nothing: in the other it costs what input does.
+        for (at, tier) in [ServiceTier::Flex, ServiceTier::Priority].into_iter().enumerate() {
+            let Some(rates) = all(tier) else { continue };
+            seen[at] += 1;
+            let pairs = || rates.into_iter().zip(standard).take(2);
+            assert!(
+                pairs().all(|(rate, standard)| if tier == ServiceTier::Flex { rate <= standard } else { rate >= standard }),
+                "{id} {tier:?}"
+            );
+        }
+    }
+    assert_eq!(seen, [49, 54], "a row that lost its tier prices would fail closed");
+}

@@ -17,6 +17,8 @@ pub enum Standing {
     Refused,
     /// Larger than the whole limit: no window will have room.
     NeverFits,
+    /// The budget is frozen, so the request was denied whatever its size.
+    Frozen,
     /// A shadow budget would have refused it.
     WouldRefuse,
 }
@@ -57,11 +59,11 @@ pub struct BudgetReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RetryAfterReport {
-    /// Seconds from the snapshot, or `"never"`.
+    /// Seconds from the snapshot, or `"never"`: by waiting alone, that is, also while a budget is frozen.
     pub retry_after_seconds: Value,
-    /// What the estimate rests on; nothing for `never`.
+    /// What the estimate rests on; of `never`, that a budget is frozen, or nothing where the request is too large.
     pub retry_after_estimate: Option<Basis>,
-    /// For `never`: the largest `max_tokens` with which this request would fit, or nothing where its input is too large already.
+    /// For a request that is too large: the largest `max_tokens` with which this request would fit, or nothing where its input is too large already.
     pub largest_max_tokens: Option<u64>,
 }
 
@@ -70,6 +72,9 @@ impl From<RetryAfter> for RetryAfterReport {
         match retry {
             RetryAfter::Seconds { seconds, basis } => {
                 Self { retry_after_seconds: json!(seconds), retry_after_estimate: Some(basis), largest_max_tokens: None }
+            }
+            RetryAfter::Frozen => {
+                Self { retry_after_seconds: json!("never"), retry_after_estimate: Some(Basis::Frozen), largest_max_tokens: None }
             }
             RetryAfter::Never { largest_max_tokens } => Self {
                 retry_after_seconds: json!("never"),
@@ -106,7 +111,7 @@ impl RateLimit {
 
     /// Leaves out every budget that did not refuse: what a document too long for its place can spare.
     pub(super) fn keep_refusing(&mut self) {
-        self.budgets.retain(|budget| matches!(budget.standing, Standing::Refused | Standing::NeverFits));
+        self.budgets.retain(|budget| matches!(budget.standing, Standing::Refused | Standing::Frozen | Standing::NeverFits));
         self.budgets.truncate(10);
     }
 }
@@ -141,10 +146,11 @@ fn value(unit: Unit, amount: u64) -> Value {
 }
 
 fn standing(charge: &Charge, amount: &UnitCharge) -> Standing {
-    match (amount.fits(), charge.is_enforced()) {
+    match (amount.fits() && !charge.frozen, charge.is_enforced()) {
         (true, _) => Standing::Fits,
         (false, false) => Standing::WouldRefuse,
         (false, true) if amount.never_fits() => Standing::NeverFits,
+        (false, true) if charge.frozen => Standing::Frozen,
         (false, true) => Standing::Refused,
     }
 }
@@ -156,6 +162,9 @@ fn reason(charge: &Charge, amount: &UnitCharge, standing: Standing) -> Option<St
     let (asked, limit, word) = (unit.text(amount.hold), unit.text(amount.limit), unit.word());
     match standing {
         Standing::Fits => None,
+        _ if charge.frozen && !amount.never_fits() => {
+            Some("the budget is frozen: it takes no new request until its policy says so".to_owned())
+        }
         _ if amount.never_fits() => Some(format!("the request asks for {asked} {word}, more than the whole limit of {limit}")),
         _ if amount.fits_without_held() => Some(format!("{asked} {word} asked, {left} of {limit} left; requests in flight hold the rest")),
         _ => Some(format!("{asked} {word} asked, {left} of {limit} left until {}", charge.resets_at())),

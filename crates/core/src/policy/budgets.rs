@@ -1,9 +1,10 @@
 //! The policy's `budgets` section.
 
 use super::BUDGETS_PER_REQUEST;
+use super::increases;
 use super::models::{ModelEntry, decimal};
 use super::sections::tag_value;
-use crate::budget::{Budget, Limit, Mode, Subject, Unit};
+use crate::budget::{Budget, Effective, Index, Limit, Mode, Subject, Unit};
 use crate::problem::{At, Problems};
 use crate::quantity::NanoUsd;
 use crate::tags::{KNOWN, TagRule};
@@ -12,13 +13,15 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest limit in any unit: four fifths of what a signed 64-bit count holds, so that sums stay within it (about 7.4 billion dollars).
-const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
+pub(super) const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
 
-const FIELDS: [&str; 9] = ["id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per"];
+const FIELDS: [&str; 13] =
+    ["id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per", "mode", "increases", "frozen", "effective"];
 const KEY_EXPECTED: &str = "`model`, `modelId`, `underlying`, a known tag, or a tag that `tags` names";
 const NAME_EXPECTED: &str = "a name of 1 to 64 letters, digits and - . _ that starts with a letter or a digit";
 
-/// The names that a budget's `match` and `per` may use.
+/// The names that a budget's `match` and `per` may use. A definition that was checked when it was applied, and stays in force for a
+/// while, may use names that its successor's policy does not know any more: there they are not looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub tags: &'a BTreeMap<String, TagRule>,
@@ -34,7 +37,7 @@ pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> V
     let mut budgets = Vec::new();
     let mut seen = BTreeSet::new();
     for item in &items {
-        if let Some(budget) = budget(problems, item, names) {
+        if let Some(budget) = budget(problems, item, Some(names)) {
             for word in BTreeSet::from([&budget.id, &budget.name]) {
                 if !seen.insert(word.clone()) {
                     problems.add(item.child("name"), "a name and an id that no other budget has");
@@ -44,16 +47,17 @@ pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> V
         }
     }
     check_scopes(problems, &budgets, names.tags);
-    let always = budgets.iter().filter(|(_, budget)| budget.matching.is_empty()).count();
+    // What meets only for some requests, or at some times, `Policy::warnings` looks for.
+    let meets_always = |budget: &Budget| budget.matching.is_empty() && matches!(budget.window, WindowSpec::Calendar(_));
+    let always = budgets.iter().filter(|(_, budget)| meets_always(budget)).count();
     if always > BUDGETS_PER_REQUEST {
         problems.add(&at.pointer, format!("at most {BUDGETS_PER_REQUEST} budgets that apply to the same request"));
     }
     budgets.into_iter().map(|(_, budget)| budget).collect()
 }
 
-fn budget(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Option<Budget> {
-    let known: Vec<&str> = FIELDS.into_iter().chain(["mode"]).collect();
-    if !problems.object(at, &known) {
+pub(super) fn budget(problems: &mut Problems, at: &At<'_>, names: Option<Names<'_>>) -> Option<Budget> {
+    if !problems.object(at, &FIELDS) {
         return None;
     }
     let before = problems.len();
@@ -65,15 +69,28 @@ fn budget(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Option<Budg
     };
     let window = window(problems, at);
     let matching = at.get("match").map(|field| matching(problems, &field, names)).unwrap_or_default();
-    let per = at.get("per").map(|field| per(problems, &field, names.tags)).unwrap_or_default();
+    let per = at.get("per").map(|field| per(problems, &field, names)).unwrap_or_default();
     let words = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
     let mode = at.get("mode").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
+    let increases = at.get("increases").map(|field| increases::parse(problems, &field, &limits)).unwrap_or_default();
+    let frozen = at.get("frozen").is_some_and(|field| flag(problems, &field));
+    let words = [("nextWindow", Effective::NextWindow), ("atOnce", Effective::AtOnce)];
+    let effective = at.get("effective").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
     let name = name?;
     let id = match id {
         Some(id) => id?,
         None => name.clone(),
     };
-    (problems.len() == before).then_some(Budget { id, name, limits, window: window?, matching, per, mode })
+    let window = window?;
+    let budget = Budget { id, name, limits, window, matching, per, mode, increases, frozen, effective, since: None, before: None };
+    (problems.len() == before).then_some(budget)
+}
+
+fn flag(problems: &mut Problems, at: &At<'_>) -> bool {
+    if !at.value.is_boolean() {
+        problems.add(&at.pointer, "`true` or `false`");
+    }
+    at.value == true
 }
 
 fn identifier(problems: &mut Problems, at: &At<'_>) -> Option<String> {
@@ -89,7 +106,7 @@ fn identifier(problems: &mut Problems, at: &At<'_>) -> Option<String> {
     text
 }
 
-fn limits(problems: &mut Problems, at: &At<'_>) -> Vec<Limit> {
+pub(super) fn limits(problems: &mut Problems, at: &At<'_>) -> Vec<Limit> {
     let words: Vec<&str> = Unit::WORDS.iter().map(|(word, _)| *word).collect();
     if !problems.object(at, &words) {
         return Vec::new();
@@ -164,18 +181,7 @@ fn period(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
     if !problems.object(at, &["from", "until"]) {
         return None;
     }
-    // A counter's window is stored in whole seconds.
-    let expected = "an instant in whole seconds with its offset, such as 2027-01-01T00:00:00Z";
-    let mut instant = |name| {
-        let field = problems.required(at, name, expected)?;
-        let instant =
-            field.value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|instant| instant.subsec_nanosecond() == 0);
-        if instant.is_none() {
-            problems.add(field.pointer, expected);
-        }
-        instant
-    };
-    let (from, until) = (instant("from"), instant("until"));
+    let (from, until) = (instant(problems, at, "from"), instant(problems, at, "until"));
     match WindowSpec::period(from?, until?) {
         Ok(spec) => Some(spec),
         Err(error) => {
@@ -185,7 +191,18 @@ fn period(problems: &mut Problems, at: &At<'_>) -> Option<WindowSpec> {
     }
 }
 
-fn matching(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> BTreeMap<String, BTreeSet<String>> {
+/// An instant; counters' windows are stored in whole seconds.
+pub(super) fn instant(problems: &mut Problems, at: &At<'_>, name: &str) -> Option<Timestamp> {
+    let expected = "an instant in whole seconds with its offset, such as 2027-01-01T00:00:00Z";
+    let field = problems.required(at, name, expected)?;
+    let instant = field.value.as_str().and_then(|text| text.parse::<Timestamp>().ok()).filter(|instant| instant.subsec_nanosecond() == 0);
+    if instant.is_none() {
+        problems.add(field.pointer, expected);
+    }
+    instant
+}
+
+fn matching(problems: &mut Problems, at: &At<'_>, names: Option<Names<'_>>) -> BTreeMap<String, BTreeSet<String>> {
     let Some(fields) = at.fields() else {
         problems.add(&at.pointer, "an object of keys (`model`, `modelId`, `underlying`, or a tag) and the values that match");
         return BTreeMap::new();
@@ -199,14 +216,14 @@ fn matching(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> BTreeMap<
         let mut values = BTreeSet::new();
         for item in items {
             let Some(value) = tag_value(problems, &item) else { continue };
-            let value = names.tags.get(key).and_then(|rule| rule.accept(&value)).unwrap_or(value);
-            if !can_occur(key, &value, names) {
+            let value = names.and_then(|names| names.tags.get(key)?.accept(&value)).unwrap_or(value);
+            if names.is_some_and(|names| !can_occur(key, &value, names)) {
                 problems
                     .add(&item.pointer, format!("a value that `{key}` can have: this one never matches, so the budget would never count"));
             }
             values.insert(value);
         }
-        if !is_key(key, names.tags) {
+        if !is_key(key, names) {
             problems.add(&field.pointer, KEY_EXPECTED);
         }
         matching.insert(key.to_owned(), values);
@@ -214,8 +231,8 @@ fn matching(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> BTreeMap<
     matching
 }
 
-fn is_key(key: &str, tags: &BTreeMap<String, TagRule>) -> bool {
-    Subject::MODEL_KEYS.contains(&key) || KNOWN.contains(&key) || tags.contains_key(key)
+fn is_key(key: &str, names: Option<Names<'_>>) -> bool {
+    Subject::MODEL_KEYS.contains(&key) || KNOWN.contains(&key) || names.is_none_or(|names| names.tags.contains_key(key))
 }
 
 /// A misspelt value in a `match` would switch a budget off without a word.
@@ -227,7 +244,7 @@ fn can_occur(key: &str, value: &str, names: Names<'_>) -> bool {
     }
 }
 
-fn per(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>) -> Vec<String> {
+fn per(problems: &mut Problems, at: &At<'_>, names: Option<Names<'_>>) -> Vec<String> {
     let expected = "a list of keys: `model`, `modelId`, `underlying` or tags";
     let Some(items) = at.items() else {
         problems.add(&at.pointer, expected);
@@ -236,7 +253,7 @@ fn per(problems: &mut Problems, at: &At<'_>, tags: &BTreeMap<String, TagRule>) -
     let mut keys = Vec::new();
     for item in items {
         match item.value.as_str() {
-            Some(key) if is_key(key, tags) => keys.push(key.to_owned()),
+            Some(key) if is_key(key, names) => keys.push(key.to_owned()),
             _ => problems.add(item.pointer, KEY_EXPECTED),
         }
     }
@@ -250,6 +267,7 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         !Subject::MODEL_KEYS.contains(&key.as_str()) && !listed
     };
     let free = |budget: &Budget| budget.per.iter().any(|key| is_open(key) && !budget.matching.contains_key(key));
+    let index = Index::of(budgets.iter().map(|(_, budget)| budget));
     for (pointer, budget) in budgets {
         if !free(budget) || budget.mode == Mode::Shadow {
             continue;
@@ -259,7 +277,10 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
             let lasts = matches!(outer.window, WindowSpec::Calendar(_)) || matches!(budget.window, WindowSpec::Period(_));
             outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider && lasts
         };
-        if !budgets.iter().any(|(_, outer)| encloses(outer)) {
+        // A budget around this one applies to whatever this one applies to, so it is found by any one of the values of each key.
+        let values = budget.matching.iter().filter_map(|(key, values)| Some((key.as_str(), values.first()?.as_str())));
+        let around = index.candidates(values);
+        if !around.into_iter().filter_map(|found| budgets.get(found.position)).any(|(_, outer)| encloses(outer)) {
             let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
             problems.add(format!("{pointer}/per"), expected);
         }

@@ -2,7 +2,7 @@
 
 use crate::catalog::{Catalog, ModelId};
 use crate::model::{ProfileArn, profile_arn};
-use crate::price::Prices;
+use crate::price::{LongContext, Prices, ServiceTier};
 use crate::problem::{At, Problems};
 use crate::quantity::{Rate, Tokens};
 use crate::tags::{self, TagValues};
@@ -24,6 +24,8 @@ pub struct ModelEntry {
     pub tags: TagValues,
     /// No request to this model gets more output tokens than this.
     pub max_tokens: Option<Tokens>,
+    /// The service tier that calls are sent in; nothing leaves it to Converse, which takes the standard one.
+    pub service_tier: Option<ServiceTier>,
 }
 
 /// Prices that replace the shipped ones from a date on (UTC).
@@ -33,8 +35,17 @@ pub struct PriceOverride {
     pub id: String,
     /// The first day on which they count.
     pub from: Date,
-    /// The prices.
+    /// The standard tier's.
     pub prices: Prices,
+    /// Those of other service tiers.
+    pub tiers: BTreeMap<ServiceTier, Prices>,
+}
+
+impl PriceOverride {
+    /// The prices in a service tier; nothing where it states none.
+    pub fn prices_in(&self, tier: ServiceTier) -> Option<&Prices> {
+        self.tiers.get(&tier).or_else(|| tier.is_billed_as_standard().then_some(&self.prices))
+    }
 }
 
 /// The ids that a policy may name: the shipped catalog's, and newer ones that the policy gives a price.
@@ -51,6 +62,7 @@ impl Known<'_> {
     }
 }
 
+const RATE_EXPECTED: &str = "US dollars per million tokens, with at most six decimals";
 const PROFILE_EXPECTED: &str =
     "an inference profile's ARN: arn:aws:bedrock:REGION:ACCOUNT:application-inference-profile/ID, or …:inference-profile/ID";
 const ID_EXPECTED: &str =
@@ -83,7 +95,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn entry(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> Option<ModelEntry> {
-    if !problems.object(at, &["id", "profile", "source", "tags", "maxTokens"]) {
+    if !problems.object(at, &["id", "profile", "source", "tags", "maxTokens", "serviceTier"]) {
         return None;
     }
     let tags = at.get("tags").map(|at| tags::parse(problems, &at)).unwrap_or_default();
@@ -94,6 +106,7 @@ fn entry(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> Option<Model
         }
         most
     });
+    let service_tier = at.get("serviceTier").and_then(|field| problems.word(&field, &ServiceTier::WORDS));
     let (model_id, billed_id, model_metric) = match (at.get("id"), at.get("profile")) {
         (Some(field), None) => {
             let id = known_id(problems, &field, known)?;
@@ -109,7 +122,7 @@ fn entry(problems: &mut Problems, at: &At<'_>, known: Known<'_>) -> Option<Model
         }
     };
     let underlying = known.catalog.underlying(&billed_id).to_owned();
-    Some(ModelEntry { model_id, billed_id, underlying, model_metric, tags, max_tokens })
+    Some(ModelEntry { model_id, billed_id, underlying, model_metric, tags, max_tokens, service_tier })
 }
 
 fn profile(problems: &mut Problems, entry: &At<'_>, at: &At<'_>, known: Known<'_>) -> Option<(String, String, String)> {
@@ -162,8 +175,11 @@ pub(super) fn prices(problems: &mut Problems, at: &At<'_>) -> Vec<PriceOverride>
     items.iter().filter_map(|item| price(problems, item)).collect()
 }
 
+/// The fields of a price list: the standard tier's, and each other tier's.
+const RATES: [&str; 6] = ["input", "output", "cacheRead", "cacheWrite5m", "cacheWrite1h", "longContext"];
+
 fn price(problems: &mut Problems, at: &At<'_>) -> Option<PriceOverride> {
-    let known = ["id", "from", "input", "output", "cacheRead", "cacheWrite5m", "cacheWrite1h"];
+    let known: Vec<&str> = ["id", "from"].into_iter().chain(RATES).chain(["tiers"]).collect();
     if !problems.object(at, &known) {
         return None;
     }
@@ -177,20 +193,73 @@ fn price(problems: &mut Problems, at: &At<'_>) -> Option<PriceOverride> {
         }
         date
     });
-    let expected = "US dollars per million tokens, with at most six decimals";
-    let input = problems.required(at, "input", expected).and_then(|field| rate(problems, &field));
-    let output = problems.required(at, "output", expected).and_then(|field| rate(problems, &field));
+    let prices = rates(problems, at);
+    let tiers = at.get("tiers").map(|at| tiers(problems, &at)).unwrap_or_default();
+    Some(PriceOverride { id: id?.to_owned(), from: from?, prices: prices?, tiers })
+}
+
+fn tiers(problems: &mut Problems, at: &At<'_>) -> BTreeMap<ServiceTier, Prices> {
+    let words = ServiceTier::WORDS.map(|(word, _)| word);
+    let others: Vec<&str> = words.into_iter().filter(|word| *word != ServiceTier::Default.word()).collect();
+    if !problems.object(at, &others) {
+        return BTreeMap::new();
+    }
+    let mut found = BTreeMap::new();
+    for (word, tier) in ServiceTier::WORDS.into_iter().filter(|(_, tier)| *tier != ServiceTier::Default) {
+        let Some(field) = at.get(word) else { continue };
+        if problems.object(&field, &RATES)
+            && let Some(prices) = rates(problems, &field)
+        {
+            found.insert(tier, prices);
+        }
+    }
+    found
+}
+
+fn rates(problems: &mut Problems, at: &At<'_>) -> Option<Prices> {
+    let input = problems.required(at, "input", RATE_EXPECTED).and_then(|field| rate(problems, &field));
+    let output = problems.required(at, "output", RATE_EXPECTED).and_then(|field| rate(problems, &field));
     let mut optional = |name| at.get(name).and_then(|field| rate(problems, &field));
     let [cache_read, five_minutes, one_hour] = ["cacheRead", "cacheWrite5m", "cacheWrite1h"].map(&mut optional);
-    let prices = Prices { cache_read, cache_write_5m: five_minutes, cache_write_1h: one_hour, ..Prices::flat(input?, output?) };
-    Some(PriceOverride { id: id?.to_owned(), from: from?, prices })
+    let long_context = at.get("longContext").map(|field| steps(problems, &field)).unwrap_or_default();
+    Some(Prices { cache_read, cache_write_5m: five_minutes, cache_write_1h: one_hour, long_context, ..Prices::flat(input?, output?) })
+}
+
+/// The steps for long inputs, in the order of what they begin above.
+fn steps(problems: &mut Problems, at: &At<'_>) -> Vec<LongContext> {
+    let Some(items) = at.items() else {
+        problems.add(&at.pointer, "a list of steps, each with `above` and `input` or `output`");
+        return Vec::new();
+    };
+    let mut found: Vec<LongContext> = Vec::new();
+    for item in &items {
+        if !problems.object(item, &["above", "input", "output"]) {
+            continue;
+        }
+        let expected = "a whole number of input tokens, larger than that of the step before";
+        let above = problems.required(item, "above", expected).and_then(|field| {
+            let above = field.value.as_u64().filter(|above| found.last().is_none_or(|last| last.above.0 < *above));
+            if above.is_none() {
+                problems.add(field.pointer, expected);
+            }
+            above
+        });
+        let mut optional = |name| item.get(name).map(|field| rate(problems, &field));
+        match (optional("input"), optional("output")) {
+            (None, None) => problems.add(&item.pointer, "`input` or `output`, or both"),
+            (input, output) => {
+                found.extend(above.map(|above| LongContext { above: Tokens(above), input: input.flatten(), output: output.flatten() }));
+            }
+        }
+    }
+    found
 }
 
 fn rate(problems: &mut Problems, at: &At<'_>) -> Option<Rate> {
     let text = decimal(at);
     let rate = text.as_deref().and_then(Rate::parse_usd_per_million);
     if rate.is_none() {
-        problems.add(&at.pointer, "US dollars per million tokens, with at most six decimals");
+        problems.add(&at.pointer, RATE_EXPECTED);
     }
     rate
 }

@@ -54,6 +54,10 @@ pub enum InputBound {
     Bytes,
     /// From the bytes; on a refusal counted by Bedrock, where it serves the model, and tried once more.
     Refine,
+    /// Counted by Bedrock before anything is held, where it serves the model; from the bytes where it does not, or does not answer.
+    CountTokens,
+    /// From what texts usually come to: may be too low.
+    Heuristic,
 }
 
 pub(super) fn tags(problems: &mut Problems, at: &At<'_>) -> BTreeMap<String, TagRule> {
@@ -142,7 +146,12 @@ pub(super) fn rules(problems: &mut Problems, at: &At<'_>) -> Rules {
     if let Some(word) = at.get("unbudgeted").and_then(|field| problems.word(&field, &words)) {
         rules.unbudgeted = word;
     }
-    let words = [("bytes", InputBound::Bytes), ("refine", InputBound::Refine)];
+    let words = [
+        ("bytes", InputBound::Bytes),
+        ("refine", InputBound::Refine),
+        ("count-tokens", InputBound::CountTokens),
+        ("heuristic", InputBound::Heuristic),
+    ];
     if let Some(word) = at.get("inputBound").and_then(|field| problems.word(&field, &words)) {
         rules.input_bound = word;
     }

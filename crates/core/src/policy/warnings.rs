@@ -1,33 +1,100 @@
 //! What is allowed, but probably not meant: ways around a budget, and models near their end of life.
 
-use super::{Policy, Unbudgeted};
-use crate::budget::{Budget, Mode};
+use super::crowding::{self, Crowding};
+use super::{BUDGETS_PER_REQUEST, InputBound, Policy, Unbudgeted};
+use crate::budget::{Budget, Mode, Unit};
+use crate::price::ServiceTier;
 use crate::problem::Problem;
 use crate::tags::TagRule;
 use crate::window::WindowSpec;
-use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How long before its end of life a model is warned of, in days.
 const END_OF_LIFE_DAYS: i64 = 90;
+/// How many ways around a budget are named; a policy may have thousands of profiles of one model.
+const WAYS_NAMED: usize = 10;
+
+/// What one look at the whole policy finds, so that no budget has to be held against all others.
+struct Overview<'a> {
+    /// The names and ids under which each foundation model is reached.
+    ways: BTreeMap<&'a str, Vec<&'a str>>,
+    /// How many budgets are enforced.
+    enforced: usize,
+    /// How many of those name a key in their `match`.
+    naming: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Overview<'a> {
+    fn of(policy: &'a Policy) -> Self {
+        let mut ways: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        let names = policy.models.iter().map(|(name, entry)| (entry.underlying.as_str(), name.as_str()));
+        let ids = policy.model_ids.iter().map(|id| (policy.catalog().underlying(id), id.as_str()));
+        for (underlying, way) in names.chain(ids) {
+            ways.entry(underlying).or_default().push(way);
+        }
+        let enforced = policy.budgets.iter().filter(|budget| budget.mode == Mode::Enforce);
+        let mut naming: BTreeMap<&str, usize> = BTreeMap::new();
+        for key in enforced.clone().flat_map(|budget| budget.matching.keys()) {
+            *naming.entry(key).or_default() += 1;
+        }
+        Self { ways, enforced: enforced.count(), naming }
+    }
+
+    /// The names and ids other than these under which the models of these are reached, as a readable list; nothing where there are none.
+    fn other_ways(&self, policy: &'a Policy, names: &BTreeSet<String>) -> Option<String> {
+        let underlying: BTreeSet<&str> =
+            names.iter().filter_map(|name| policy.models.get(name)).map(|entry| entry.underlying.as_str()).collect();
+        let ways = underlying.iter().filter_map(|underlying| self.ways.get(underlying));
+        let all: usize = ways.clone().map(Vec::len).sum();
+        let is_counted = |name: &&String| {
+            let counted_id = policy.model_ids.contains(*name) && underlying.contains(policy.catalog().underlying(name));
+            policy.models.contains_key(*name) || counted_id
+        };
+        let others = all.saturating_sub(names.iter().filter(is_counted).count());
+        let shown: Vec<&str> = ways.flatten().copied().filter(|way| !names.contains(*way)).take(WAYS_NAMED).collect();
+        match others.saturating_sub(shown.len()) {
+            _ if shown.is_empty() => None,
+            0 => Some(crate::problem::list(&shown)),
+            more => Some(format!("`{}` and {more} more", shown.join("`, `"))),
+        }
+    }
+
+    /// Whether an enforced budget counts whatever the value of this key is.
+    fn is_covered_without(&self, key: &str) -> bool {
+        self.naming.get(key).copied().unwrap_or_default() < self.enforced
+    }
+}
 
 impl Policy {
-    /// Everything that is worth a second look, each with its place in the document; `today` decides what is near its end of life.
-    pub fn warnings(&self, today: Date) -> Vec<Problem> {
+    /// Everything that is worth a second look, each with its place in the document; `now` decides what is over, or near its end.
+    pub fn warnings(&self, now: Timestamp) -> Vec<Problem> {
         let mut warnings = Vec::new();
-        self.warn_of_end_of_life(today, &mut warnings);
+        self.warn_of_end_of_life(now.to_zoned(TimeZone::UTC).date(), &mut warnings);
         self.warn_of_shared_models(&mut warnings);
+        self.warn_of_unpriced_tiers(now, &mut warnings);
+        if self.rules.input_bound == InputBound::Heuristic {
+            let says = "an estimate, no bound: a call may use more than was held for it, and so pass a limit; what it uses is charged all the same, and counted as overage";
+            warnings.push(warning("/requests/inputBound", says));
+        }
+        warnings.extend(self.crowding());
+        let overview = Overview::of(self);
         for (i, budget) in self.budgets.iter().enumerate() {
-            self.warn_of_ways_around(&format!("/budgets/{i}"), budget, &mut warnings);
+            self.warn_of_ways_around(&format!("/budgets/{i}"), budget, &overview, &mut warnings);
             if let WindowSpec::Period(span) = &budget.window
-                && span.end.to_zoned(TimeZone::UTC).date() < today
+                && span.end <= now
             {
                 warnings.push(warning(&format!("/budgets/{i}/period"), "the period is over: the budget applies to nothing any more"));
             }
+            for (j, _) in budget.increases.iter().enumerate().filter(|(_, increase)| increase.until <= now) {
+                warnings.push(warning(&format!("/budgets/{i}/increases/{j}"), "the increase is over: it adds nothing any more"));
+            }
         }
+        let billed: BTreeSet<&str> = self.models.values().map(|entry| entry.billed_id.as_str()).collect();
         for (i, price) in self.prices.iter().enumerate() {
-            if !self.models.values().any(|entry| entry.billed_id == price.id) && !self.model_ids.contains(&price.id) {
+            if !billed.contains(price.id.as_str()) && !self.model_ids.contains(&price.id) {
                 warnings.push(warning(
                     &format!("/prices/{i}/id"),
                     "no model of this policy is billed under this id: the price changes nothing",
@@ -53,39 +120,72 @@ impl Policy {
         }
     }
 
+    /// A tier without a price fails closed wherever dollars count.
+    fn warn_of_unpriced_tiers(&self, now: Timestamp, warnings: &mut Vec<Problem>) {
+        for (name, entry) in &self.models {
+            let tier = entry.service_tier.unwrap_or(ServiceTier::Default);
+            let may_meet = |budget: &&Budget| {
+                let values = [("model", name), ("modelId", &entry.model_id), ("underlying", &entry.underlying)];
+                let meets = |(key, value): (&str, &String)| budget.matching.get(key).is_none_or(|wanted| wanted.contains(value));
+                budget.mode == Mode::Enforce && budget.limits.iter().any(|limit| limit.unit == Unit::Usd) && values.into_iter().all(meets)
+            };
+            let budget = self.budgets.iter().find(may_meet);
+            if let (Some(budget), None) = (budget, self.prices_in(&entry.billed_id, entry.service_tier, now)) {
+                let says = format!(
+                    "no price is known in the service tier `{}`: every request that budget `{}` applies to is refused until `prices` states one",
+                    tier.word(),
+                    budget.name
+                );
+                let at = if entry.service_tier.is_some() { "/serviceTier" } else { "" };
+                warnings.push(warning(&format!("/models/{name}{at}"), &says));
+            }
+        }
+    }
+
+    /// A request on which more budgets meet than it can hold on, if there may be one.
+    fn crowding(&self) -> Option<Problem> {
+        let says = match crowding::search(self) {
+            Crowding::None => return None,
+            Crowding::Found { model, tags, count } => {
+                let model = format!("model `{model}`");
+                let tags = tags.iter().map(|(key, value)| format!("{key} `{value}`"));
+                let request = std::iter::once(model).chain(tags).collect::<Vec<_>>().join(" and ");
+                format!("{count} budgets apply to a request with {request}, and at most {BUDGETS_PER_REQUEST} can: it would be refused")
+            }
+            Crowding::Unknown => {
+                format!(
+                    "too many combinations to tell whether more than {BUDGETS_PER_REQUEST} budgets meet on one: such a request is refused"
+                )
+            }
+        };
+        Some(warning("/budgets", &says))
+    }
+
     /// Two names for one model: a budget on one of them does not count calls through the other.
     fn warn_of_shared_models(&self, warnings: &mut Vec<Problem>) {
+        let mut first: HashMap<&str, &str> = HashMap::new();
         for (name, entry) in &self.models {
-            let twin = self.models.range::<String, _>(..name).find(|(_, other)| other.model_id == entry.model_id);
-            if let Some((twin, _)) = twin {
+            let twin = *first.entry(&entry.model_id).or_insert(name);
+            if twin != name {
                 let says = format!("calls the same id as `{twin}`; a request that names the id counts as `{twin}`");
                 warnings.push(warning(&format!("/models/{name}"), &says));
             }
         }
     }
 
-    fn warn_of_ways_around(&self, pointer: &str, budget: &Budget, warnings: &mut Vec<Problem>) {
+    fn warn_of_ways_around(&self, pointer: &str, budget: &Budget, overview: &Overview<'_>, warnings: &mut Vec<Problem>) {
         if budget.mode == Mode::Shadow {
             return;
         }
-        if let Some(names) = budget.matching.get("model") {
-            let counted =
-                |underlying: &str| names.iter().any(|name| self.models.get(name).is_some_and(|entry| entry.underlying == underlying));
-            let other_names = self.models.iter().filter(|(name, entry)| !names.contains(*name) && counted(&entry.underlying));
-            let other_ids = self.model_ids.iter().filter(|id| counted(self.catalog().underlying(id)));
-            let ways: Vec<&str> = other_names.map(|(name, _)| name.as_str()).chain(other_ids.map(String::as_str)).collect();
-            if !ways.is_empty() {
-                let says = format!(
-                    "the same model is reached without this budget as {}; match `underlying` to count it all",
-                    crate::problem::list(&ways)
-                );
-                warnings.push(warning(&format!("{pointer}/match/model"), &says));
-            }
+        if let Some(names) = budget.matching.get("model")
+            && let Some(ways) = overview.other_ways(self, names)
+        {
+            let says = format!("the same model is reached without this budget as {ways}; match `underlying` to count it all");
+            warnings.push(warning(&format!("{pointer}/match/model"), &says));
         }
         for key in budget.matching.keys().filter(|key| !crate::budget::Subject::MODEL_KEYS.contains(&key.as_str())) {
             let is_required = key == crate::tags::APPLICATION_ID;
-            let others_cover =
-                self.budgets.iter().any(|other| other.id != budget.id && other.mode == Mode::Enforce && !other.matching.contains_key(key));
+            let others_cover = overview.is_covered_without(key);
             let open = !matches!(self.tags.get(key), Some(TagRule::Listed { .. }));
             let uncovered_passes = self.rules.unbudgeted == Unbudgeted::Allow;
             if (others_cover || uncovered_passes) && (open || !is_required) {

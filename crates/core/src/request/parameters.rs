@@ -2,6 +2,7 @@
 
 use crate::catalog::{Capabilities, MAX_TEMPERATURE, MAX_TOP_P, TopK};
 use crate::policy::RefusedParameters;
+use crate::price::ServiceTier;
 use crate::problem::{At, Problems};
 use crate::quantity::Tokens;
 use crate::warning::Warning;
@@ -23,6 +24,9 @@ pub struct Inference {
     /// What Converse has no field for, in the model's own form: `top_k`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub additional_model_request_fields: Option<Value>,
+    /// The service tier that the policy names for the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<ServiceTier>,
 }
 
 /// What the parameters are held against.
@@ -31,6 +35,7 @@ pub(super) struct Limits<'a> {
     pub capabilities: Option<&'a Capabilities>,
     pub most: Option<Tokens>,
     pub refused: RefusedParameters,
+    pub service_tier: Option<ServiceTier>,
 }
 
 const FIELDS: [&str; 4] = ["max_tokens", "temperature", "top_p", "top_k"];
@@ -52,7 +57,8 @@ pub(super) fn parse(problems: &mut Problems, warnings: &mut Vec<Warning>, root: 
             problems.add(pointer, format!("no `{name}`: {why}"));
         }
     };
-    let mut inference = Inference { max_tokens, temperature, top_p, additional_model_request_fields: None };
+    let mut inference =
+        Inference { max_tokens, temperature, top_p, additional_model_request_fields: None, service_tier: limits.service_tier };
     if !capabilities.sampling {
         let given = [("temperature", temperature.is_some()), ("top_p", top_p.is_some()), ("top_k", top_k.is_some())];
         given.iter().filter(|(_, given)| *given).for_each(|(name, _)| refuse(name, "this model takes no sampling parameters"));

@@ -24,6 +24,26 @@ impl Figures {
     pub fn held(self) -> i64 {
         self.committed.saturating_sub(self.used).saturating_sub(self.uncertain)
     }
+
+    /// Each figure and the other's.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        self.with(other, i64::saturating_add)
+    }
+
+    /// Each figure without the other's.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        self.with(other, i64::saturating_sub)
+    }
+
+    fn with(self, other: Self, operation: fn(i64, i64) -> i64) -> Self {
+        Self {
+            committed: operation(self.committed, other.committed),
+            used: operation(self.used, other.used),
+            uncertain: operation(self.uncertain, other.uncertain),
+        }
+    }
 }
 
 /// One unit of a charge: what was asked against which limit, and what the counter showed when that was decided.
@@ -91,6 +111,9 @@ pub struct Charge {
     pub scope: String,
     /// Enforced or shadow.
     pub mode: Mode,
+    /// Whether the budget was frozen: then nothing new is held on it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
     /// Per unit, at least one.
     pub amounts: Vec<UnitCharge>,
 }
@@ -113,9 +136,9 @@ impl Charge {
         self.mode == Mode::Enforce
     }
 
-    /// Whether every unit fits beside what the snapshot shows.
+    /// Whether the budget takes new holds, and every unit fits beside what the snapshot shows.
     pub fn fits(&self) -> bool {
-        self.amounts.iter().all(UnitCharge::fits)
+        !self.frozen && self.amounts.iter().all(UnitCharge::fits)
     }
 
     /// When the counter starts anew.

@@ -86,6 +86,8 @@ fn windows_meet_and_hold_each_instant_once() {
         ("Pacific/Apia", "2011-12-24T00:00:00Z"),
         ("Africa/Casablanca", "2026-02-10T00:00:00Z"),
         ("America/Toronto", "1919-03-25T00:00:00Z"),
+        ("America/New_York", "2026-03-01T00:00:00Z"),
+        ("America/Havana", "2026-03-01T00:00:00Z"),
         ("America/Juneau", "1867-10-12T00:00:00Z"),
         ("Asia/Manila", "1844-12-25T00:00:00Z"),
         ("Europe/Amsterdam", "1937-06-25T00:00:00Z"),

@@ -7,6 +7,7 @@ use crate::payload::{self, Approved, Context, Decision, Ended, Record, Validated
 use crate::policy_cache::PolicyCache;
 use crate::ports::{Created, Edge, Ledger, LedgerError, PolicyStore, TokenCounter};
 use crate::time_outs::{self, Leases};
+use cost_sentry_core::estimate::Estimate;
 use cost_sentry_core::outcome::{Outcome, RateLimit};
 use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::{InputBound, Policy};
@@ -50,8 +51,11 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
             return undecided(context, &request, None, ErrorName::DeadlineExceeded);
         }
         let policy = self.policy.current(now).await?;
-        let plan = plan::estimate(&policy, &request).and_then(|estimate| plan::plan(&policy, &request, estimate, now));
-        let plan = match plan {
+        let estimate = match plan::estimate(&policy, &request) {
+            Ok(estimate) => self.count_first(estimate, &policy, &request).await,
+            Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
+        };
+        let plan = match plan::plan(&policy, &request, estimate, now) {
             Ok(plan) => plan,
             Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
         };
@@ -72,7 +76,18 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     }
 
     /// Holds the plan, if the counters have room.
-    async fn attempt(&self, mut plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+    async fn attempt(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
+        let answer = self.ledger.in_time(Box::pin(self.hold(plan, request, now))).await?;
+        if let Answer::Held(reservation) = &answer {
+            let shadow = reservation.shadow_hold_deltas();
+            if !shadow.is_empty() {
+                self.ledger.count_shadow(&shadow).await;
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn hold(&self, mut plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
         let figures = self.ledger.figures(&plan.charges).await?;
         for (charge, figures) in plan.charges.iter_mut().zip(&figures) {
             charge.show(figures);
@@ -83,13 +98,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let lease_end = self.leases.from(now);
         let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
         match self.ledger.create(&reservation).await? {
-            Created::Created => {
-                let shadow = reservation.shadow_hold_deltas();
-                if !shadow.is_empty() {
-                    self.ledger.count_shadow(&shadow).await;
-                }
-                Ok(Answer::Held(reservation))
-            }
+            Created::Created => Ok(Answer::Held(reservation)),
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::NoRoom(refusing) => {
                 for charge in &mut plan.charges {
@@ -103,10 +112,19 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         }
     }
 
+    /// Has the input counted before anything is held, where the policy wants that and the service does it; the bound from bytes stands
+    /// where it does not answer in time.
+    async fn count_first(&self, estimate: Estimate, policy: &Policy, request: &Request) -> Estimate {
+        if !plan::counts_tokens(policy, request, InputBound::CountTokens) {
+            return estimate;
+        }
+        let counted = self.counter.count_tokens(&request.model.underlying, &request.prompt).await;
+        counted.map_or(estimate, |input| estimate.counted(input))
+    }
+
     /// On a refusal: has the input counted, where the policy and the service allow it, and tries once more with the smaller bound.
     async fn refine(&self, plan: Plan, policy: &Policy, request: &Request, now: Timestamp) -> Result<Answer, Thrown> {
-        let counts = policy.capabilities(&request.model.underlying).is_some_and(|found| found.count_tokens);
-        if policy.rules.input_bound != InputBound::Refine || !counts {
+        if plan.is_frozen() || !plan::counts_tokens(policy, request, InputBound::Refine) {
             return Ok(Answer::Refused(plan));
         }
         let Some(input) = self.counter.count_tokens(&request.model.underlying, &request.prompt).await else {
@@ -124,7 +142,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
     /// Records the refusal, so that a repeat gets the same answer.
     async fn deny(&self, plan: Plan, request: &Request, now: Timestamp) -> Result<Answer, LedgerError> {
         let reservation = plan.reserve(request, State::Denied, now, now);
-        match self.ledger.create(&reservation).await? {
+        match self.ledger.in_time(Box::pin(self.ledger.create(&reservation))).await? {
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
         }

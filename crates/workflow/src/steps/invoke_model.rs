@@ -84,7 +84,8 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
                 self.failed(invocation, name, None)
             }
             Ok(Driven::Refused(..) | Driven::Absent) => self.failed(invocation, name, None),
-            Err(_) => self.failed(invocation, name, Some(CallFate::NotProcessed)),
+            // An earlier invocation may have sent, and nobody could look: this one knows its own call's fate only.
+            Err(_) => self.failed_saying(invocation, name, true, Some(CallFate::NotProcessed)),
         }
     }
 
@@ -145,7 +146,10 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
     }
 
     fn failed(&self, invocation: Invocation, name: ErrorName, pending: Option<CallFate>) -> Result<Value, Thrown> {
-        let spent = matches!(fate_of_name(name), CallFate::Doubt);
+        self.failed_saying(invocation, name, matches!(fate_of_name(name), CallFate::Doubt), pending)
+    }
+
+    fn failed_saying(&self, invocation: Invocation, name: ErrorName, spent: bool, pending: Option<CallFate>) -> Result<Value, Thrown> {
         let mut document = payload::document(Outcome::InvocationFailed, &invocation.request, Some(&invocation.reservation));
         document.error = Some(payload::error_report(name, spent));
         let pending = pending.map(|call| Pending { claim_id: Some(invocation.claim_id.clone()), call });

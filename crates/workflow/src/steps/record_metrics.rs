@@ -1,17 +1,17 @@
-//! `RecordMetrics`: tells the ledger what is still open, writes the log line, sends the metrics, and hands the client's document on.
+//! `RecordMetrics`: tells the ledger what is still open, sends the metrics, writes the log line, and hands the client's document on.
 //!
 //! It is also where every malfunction of the other steps ends up: what is still held is then given back.
 
 use crate::error::{ErrorName, Thrown};
-use crate::ledger::{Driven, drive, drive_stored};
-use crate::log_line::log_line;
+use crate::ledger::{Driven, drive_stored, drive_stored_if};
+use crate::log_line::{Event, log_line};
 use crate::metrics;
-use crate::payload::{self, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
+use crate::payload::{self, CallFate, Context, Decision, Ended, FailedEnd, Failure, Interrupted, Pending, Record};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
 use crate::steps::invoke_model::closing;
 use cost_sentry_core::outcome::{Document, Outcome, UsageReport};
-use cost_sentry_core::reservation::{Reservation, State, Transition};
+use cost_sentry_core::reservation::{Refused, Reservation, State, Transition};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         let now = self.edge.now();
         let (document, mut record) = if input.get("record").is_some() {
             let Ended { document, record, .. } = payload::read(input)?;
-            (document, self.tell(record).await?)
+            self.tell(document, record).await?
         } else if input.get("request").is_some() {
             self.interrupted(payload::read(input)?).await?
         } else {
@@ -43,8 +43,11 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         };
         record.context.took("recordMetrics", now, self.edge.now());
         let points = metrics::points(&document, &record);
-        self.log.line(&log_line(&document, &record));
-        self.metrics.put(&points, now).await.map_err(|error| Thrown {
+        let delivered = self.metrics.put(&points, now).await;
+        // Only the attempt that ends the request counts it; what another one leaves behind says so.
+        let event = if delivered.is_ok() { Event::Request } else { Event::Unrecorded };
+        self.log.line(&log_line(event, &document, &record));
+        delivered.map_err(|error| Thrown {
             name: ErrorName::MetricsUnavailable,
             message: error.to_string(),
             source: Some(Box::new(error)),
@@ -56,25 +59,31 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
     }
 
     /// Tells the ledger what an earlier step could not.
-    async fn tell(&self, mut record: Record) -> Result<Record, Thrown> {
+    async fn tell(&self, mut document: Document, mut record: Record) -> Result<(Document, Record), Thrown> {
         let (Some(Pending { claim_id: Some(claim_id), call }), Some(reservation)) = (&record.pending, &record.reservation) else {
-            return Ok(record);
+            return Ok((document, record));
         };
         let event = closing(claim_id, *call);
-        let driven = drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)?;
-        if let Driven::Stands(closed) = driven {
-            record.reservation = Some(*closed);
+        match drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)? {
+            Driven::Stands(closed) => record.reservation = Some(*closed),
+            // The step was invoked twice, and the other one has the claim: that this one spent nothing says nothing about the request.
+            Driven::Refused(Refused::ClaimedElsewhere, _) if *call == CallFate::NotProcessed => {
+                document.error = Some(payload::error_report(ErrorName::InvocationUncertain, true));
+                record.decision = Decision::Duplicate;
+            }
+            Driven::Refused(..) | Driven::Absent => {}
         }
-        Ok(record)
+        Ok((document, record))
     }
 
     /// A step before failed for good: what is still held is released; what was claimed is the sweep's to end.
     async fn interrupted(&self, interrupted: Interrupted) -> Result<(Document, Record), Thrown> {
         let Interrupted { context, request, reservation, failure } = interrupted;
-        let stored = self.ledger.find(&request.tags.request_id).await.map_err(thrown)?;
-        let stored = match stored.filter(|stored| stored.request_hash == request.hash()) {
-            Some(stored) => self.release(stored).await?,
-            None => None,
+        let (release, hash) = (Transition::Release { claim_id: None }, request.hash());
+        let ours = |stored: &Reservation| stored.request_hash == hash;
+        let stored = match drive_stored_if(&self.ledger, &request.tags.request_id, &release, ours).await.map_err(thrown)? {
+            Driven::Stands(stored) | Driven::Refused(_, stored) => Some(*stored),
+            Driven::Absent => None,
         };
         let decision = if reservation.is_some() { Decision::Approved } else { Decision::Undecided };
         let name = ErrorName::parse(&failure.error).unwrap_or(ErrorName::StepMalfunction);
@@ -83,14 +92,6 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         document.usage = stored.as_ref().and_then(|stored| stored.usage.map(|usage| UsageReport::new(&usage, stored.cost)));
         let model_name = Some(request.model.name.clone());
         Ok((document, Record { decision, context, reservation: stored.or(reservation), model_name, pending: None }))
-    }
-
-    async fn release(&self, stored: Reservation) -> Result<Option<Reservation>, Thrown> {
-        let release = Transition::Release { claim_id: None };
-        match drive(&self.ledger, stored, &release).await.map_err(thrown)? {
-            Driven::Stands(stored) | Driven::Refused(_, stored) => Ok(Some(*stored)),
-            Driven::Absent => Ok(None),
-        }
     }
 }
 
@@ -109,3 +110,7 @@ fn never_read(failure: &Failure, now: Timestamp) -> (Document, Record) {
     let context = Context { started_at: now, deadline: now, durations_ms: BTreeMap::new() };
     (document, Record { decision: Decision::Undecided, context, reservation: None, model_name: None, pending: None })
 }
+
+#[cfg(test)]
+#[path = "record_metrics_tests.rs"]
+mod tests;

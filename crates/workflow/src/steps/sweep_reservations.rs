@@ -6,8 +6,9 @@ use crate::ledger::{Driven, drive};
 use crate::metrics::{SWEPT_LEASES, UNCERTAIN_CHARGES, count};
 use crate::ports::{Edge, Ledger, Log, Metrics};
 use crate::steps::check_rate_limit::thrown;
-use crate::time_outs::Leases;
+use crate::time_outs::{self, Leases};
 use cost_sentry_core::reservation::{Reservation, State, Transition};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -70,13 +71,21 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> SweepReservations<L, M, G, E> {
     /// Ends every reservation whose lease is past by more than clocks may disagree.
     pub async fn sweep(&self) -> Result<Swept, Thrown> {
         let mut swept = Swept::default();
+        let began = self.edge.now();
+        let is_late = |now: Timestamp| now.duration_since(began) > time_outs::seconds(time_outs::SWEEP_BEGINS);
         for _ in 0..PAGES {
             let now = self.edge.now();
+            if is_late(now) {
+                break;
+            }
             let skew = self.leases.skew;
             let before = now.saturating_sub(skew).unwrap_or(now);
-            let past = self.ledger.leases_past(before, PAGE).await.map_err(thrown)?;
+            let past = self.ledger.in_time(Box::pin(self.ledger.leases_past(before, PAGE))).await.map_err(thrown)?;
             let (found, mut ended) = (past.len(), 0);
             for reservation in past {
+                if is_late(self.edge.now()) {
+                    break;
+                }
                 let event = Transition::Sweep { now, skew };
                 match drive(&self.ledger, reservation, &event).await {
                     Ok(Driven::Stands(closed)) => {

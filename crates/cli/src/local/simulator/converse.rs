@@ -16,6 +16,8 @@ const DEFAULT_MAX_TOKENS: u64 = 4_096;
 pub(super) struct Asked {
     pub(super) size: InputSize,
     max_tokens: u64,
+    /// The service tier that the request named, or the standard one.
+    tier: &'static str,
 }
 
 impl Asked {
@@ -28,7 +30,7 @@ impl Asked {
         let bytes = blocks.chain(system).map(block_bytes).sum();
         let config = body.get("inferenceConfig").unwrap_or(&Value::Null);
         let size = InputSize { bytes, messages: u64::try_from(messages.len()).unwrap_or(u64::MAX) };
-        Ok(Self { size, max_tokens: check_inference(config)? })
+        Ok(Self { size, max_tokens: check_inference(config)?, tier: check_tier(body)? })
     }
 }
 
@@ -76,6 +78,16 @@ fn check_content(index: usize, message: &Value) -> Result<(), String> {
     }
 }
 
+/// The service tier: one of Converse's words. Which models have which tier is for the script to say.
+fn check_tier(body: &Value) -> Result<&'static str, String> {
+    let Some(tier) = body.get("serviceTier") else { return Ok("default") };
+    let named = tier.get("type").and_then(Value::as_str);
+    ["default", "priority", "flex", "reserved"].into_iter().find(|word| named == Some(word)).ok_or_else(|| {
+        "Value at 'serviceTier.type' failed to satisfy constraint: Member must satisfy enum value set: [priority, default, flex, reserved]"
+            .to_owned()
+    })
+}
+
 /// The output limit, in tokens.
 fn check_inference(config: &Value) -> Result<u64, String> {
     for name in ["temperature", "topP"] {
@@ -117,6 +129,7 @@ pub(super) fn answer(model_id: &str, asked: Asked, turn: &Turn) -> Value {
         "stopReason": stop_reason,
         "usage": rule.usage(asked.size, output_tokens),
         "metrics": { "latencyMs": turn.latency_ms() },
+        "serviceTier": { "type": asked.tier },
     })
 }
 

@@ -1,0 +1,165 @@
+//! Reading a table that answers in pages, and one that moves meanwhile.
+
+use super::books_under_test::{Damage, OPEN, another, app, audit_at, audit_of, counter, damage, differences, fill, filled, on, on_now};
+use super::wire::{SmallPages, with_something_before};
+use crate::ledger_suite::books::{claim, held, release, settle, tokens};
+use crate::ledger_suite::{Embedded, drive_all};
+use cost_sentry::local::stack::TABLE;
+use cost_sentry_aws::ledger::DynamoDbLedger;
+use cost_sentry_aws::table::PARTITIONS;
+use cost_sentry_core::audit::{Selection, Standing, Verdict};
+use cost_sentry_core::reservation::{Charge, Reservation};
+use cost_sentry_workflow::ports::Ledger;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[tokio::test]
+async fn pages_and_batches_that_come_in_parts_are_read_to_their_end() {
+    let store = filled().await;
+    for n in 0..60 {
+        let scope = format!("applicationId=a{n}");
+        store.ledger.create(&held(&format!("r{n}"), vec![app(), Charge { scope, ..tokens("each", 1_000, 7) }])).await.unwrap();
+    }
+    let whole = audit_at(&store.ledger, OPEN).await;
+    let pages = SmallPages::default();
+    let config = store.stack.clients.dynamodb().config().to_builder().interceptor(pages.clone()).build();
+    let small = audit_at(&DynamoDbLedger::new(aws_sdk_dynamodb::Client::from_conf(config), TABLE), OPEN).await;
+    assert_eq!((whole.verdict(), whole.reservations, whole.findings.len()), (Verdict::Balanced, 66, 63));
+    assert_eq!(small, whole);
+    assert!(pages.0.load(Ordering::Relaxed) > 100);
+}
+
+/// An audit of the filled ledger, during which, each time that the counter of `app` is about to be read, a request is held, or released
+/// again, so many times in all.
+async fn while_moving(moves: usize) -> &'static str {
+    let store = filled().await;
+    let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
+    let before = Arc::new(move |body: String| {
+        let (ledger, count) = (ledger.clone(), Arc::clone(&count));
+        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            if !body.contains("\"C#app") {
+                return;
+            }
+            let n = count.fetch_add(1, Ordering::Relaxed);
+            if n < moves {
+                let id = format!("moving-{}", n / 2);
+                if n % 2 == 0 {
+                    ledger.create(&another(&id)).await.unwrap();
+                } else {
+                    drive_all(&ledger, &id, &[release(None)]).await;
+                }
+            }
+        });
+        meddle
+    });
+    let client = with_something_before(&store.stack.clients.dynamodb(), before);
+    let report = audit_at(&DynamoDbLedger::new(client, TABLE), OPEN).await;
+    assert_eq!(on(&report, "org").standing, Standing::Balanced, "what stands still is judged");
+    assert_eq!(audit_at(&store.ledger, OPEN).await.verdict(), Verdict::Balanced);
+    on(&report, "app").standing.word()
+}
+
+#[tokio::test]
+async fn a_counter_that_moves_is_looked_at_again_and_never_called_wrong() {
+    for moves in [0, 1, 2, 3, 6] {
+        assert_eq!(while_moving(moves).await, "balanced", "{moves} moves");
+    }
+    assert_eq!(while_moving(usize::MAX).await, "moving");
+}
+
+#[tokio::test]
+async fn a_difference_is_seen_while_other_counters_move() {
+    let store = filled().await;
+    let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
+    damage(&store.stack.clients.dynamodb(), &[Damage::Add(counter(&app()), "c_tok", 1)]).await;
+    let before = Arc::new(move |body: String| {
+        let (ledger, count) = (ledger.clone(), Arc::clone(&count));
+        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            if body.contains("\"C#") {
+                let id = format!("elsewhere-{}", count.fetch_add(1, Ordering::Relaxed));
+                ledger.create(&on_now(&id, tokens("elsewhere", 1_000_000, 1))).await.unwrap();
+            }
+        });
+        meddle
+    });
+    let client = with_something_before(&store.stack.clients.dynamodb(), before);
+    let report = audit_at(&DynamoDbLedger::new(client, TABLE), OPEN).await;
+    assert_eq!((on(&report, "app").standing.word(), on(&report, "elsewhere").standing.word()), ("differs", "moving"));
+    assert_eq!(report.verdict(), Verdict::OutOfBalance);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audits_among_traffic_never_find_a_difference() {
+    let store = Embedded::start().await;
+    fill(&store.ledger).await;
+    let done = Arc::new(AtomicUsize::new(0));
+    let working = (0..8).map(|worker| {
+        let (ledger, done) = (store.ledger.clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            for n in 0..25 {
+                let id = format!("w{worker}-{n}");
+                ledger.create(&another(&id)).await.unwrap();
+                let end = if n % 3 == 0 { vec![release(None)] } else { vec![claim(&id), settle(&id, n, 3)] };
+                drive_all(&ledger, &id, &end).await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let working: Vec<_> = working.collect();
+    let mut audits = 0;
+    while done.load(Ordering::Relaxed) < 200 {
+        let report = audit_at(&store.ledger, OPEN).await;
+        assert_ne!(report.verdict(), Verdict::OutOfBalance, "{report:#?}");
+        audits += 1;
+        if working.iter().all(tokio::task::JoinHandle::is_finished) {
+            break;
+        }
+    }
+    for worker in working {
+        worker.await.unwrap();
+    }
+    println!("{audits} audits among 200 requests");
+    assert_eq!(audit_at(&store.ledger, OPEN).await.verdict(), Verdict::Balanced);
+}
+
+#[tokio::test]
+async fn what_the_index_lists_late_is_no_difference() {
+    let store = filled().await;
+    // As the index shows it before it has caught up: the reservation is not listed, and then is.
+    let late = another("late");
+    store.ledger.create(&late).await.unwrap();
+    let client = store.stack.clients.dynamodb();
+    let listed = item(&client, "R#late").await;
+    let mut unlisted = listed.clone();
+    unlisted.remove("dayPartition");
+    client.put_item().table_name(TABLE).set_item(Some(unlisted)).send().await.unwrap();
+    let now = Reservation::clone(&late).held_at + jiff::SignedDuration::from_secs(5);
+    let selection = Selection::parse("hour", now).unwrap();
+    assert_eq!(differences(on(&audit_of(&store.ledger, &selection, now).await, "app")).len(), 1);
+
+    // The index has caught up when it is asked for the third time: after the first look at all, and the second after that.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let caught_up = Arc::new(tokio::sync::OnceCell::new());
+    let (behind, put) = (client.clone(), listed);
+    let before = Arc::new(move |body: String| {
+        let is_question = body.contains("KeyConditionExpression") && body.contains("\"2026-11-20#");
+        let nth = asked.fetch_add(usize::from(is_question), Ordering::SeqCst);
+        let (caught_up, client, put) = (Arc::clone(&caught_up), behind.clone(), put.clone());
+        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+            if is_question && nth >= 2 * usize::try_from(PARTITIONS).unwrap() {
+                let catch_up = || async { _ = client.put_item().table_name(TABLE).set_item(Some(put)).send().await.unwrap() };
+                caught_up.get_or_init(catch_up).await;
+            }
+        });
+        meddle
+    });
+    let ledger = DynamoDbLedger::new(with_something_before(&client, before), TABLE);
+    let (progress, lag) = (|_| {}, std::time::Duration::from_millis(1));
+    let of = cost_sentry_aws::ledger::AuditOf { selection: &selection, policy: None, now, lag, progress: &progress };
+    assert_eq!(ledger.audit(&of).await.unwrap().verdict(), Verdict::Balanced);
+}
+
+async fn item(client: &aws_sdk_dynamodb::Client, key: &str) -> std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue> {
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(key.to_owned());
+    client.get_item().table_name(TABLE).key("pk", key).send().await.unwrap().item.unwrap()
+}

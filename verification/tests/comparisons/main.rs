@@ -1,0 +1,4 @@
+//! The commands that compare and measure.
+
+#[cfg(test)]
+mod commands;
