@@ -10,7 +10,6 @@ use cost_sentry_core::problem::Problem;
 use cost_sentry_core::request::validate;
 use cost_sentry_core::tags::TagValues;
 use cost_sentry_workflow::policy_cache::compile;
-use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::sync::LazyLock;
 
@@ -42,7 +41,7 @@ pub fn check(input: &[u8]) {
         }
         Ok(policy) => {
             let now = *chance.one(&samples::moments());
-            check_places(&text, &document, &policy.warnings(now.to_zoned(TimeZone::UTC).date()));
+            check_places(&text, &document, &policy.warnings(now));
             check_stored(&document, &policy);
             for document in REQUESTS.iter() {
                 let request = validate(document, &policy, samples::origin(&TagValues::new()));
