@@ -31,6 +31,8 @@ mod local_endpoint;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod peers;
 #[cfg(test)]
 mod policy_schema;

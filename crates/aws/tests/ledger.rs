@@ -1,7 +1,7 @@
 //! The suites that hold the ledger to its promises (`tests/src`), on this crate and an embedded DynamoDB alone: a mutant of the ledger is
 //! judged by its own package, and the tool need not be built for it. `cargo test -p cost-sentry-aws --test ledger` runs them.
 
-#![allow(dead_code, reason = "the suites bring what other tests use too")]
+#![allow(dead_code, missing_docs, reason = "the suites bring what other tests use too, and are no crate's interface here")]
 
 // The suites know the local stack by its path in the tool's crate, which this one may not depend on.
 extern crate self as cost_sentry;
@@ -69,6 +69,15 @@ pub mod local {
 #[cfg(test)]
 #[path = "../../../tests/src"]
 mod suites {
+    /// All of it but the tool's own command.
+    mod audit {
+        mod books_under_test;
+        mod capacity;
+        mod planted;
+        mod reading;
+        mod repairing;
+        mod wire;
+    }
     pub mod ledger_faults;
     pub mod ledger_suite;
 }

@@ -10,11 +10,13 @@ use cost_sentry_core::problem::Problem;
 use cost_sentry_core::request::validate;
 use cost_sentry_core::tags::TagValues;
 use cost_sentry_workflow::policy_cache::compile;
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::LazyLock;
 
 static VALID: LazyLock<Vec<Value>> = LazyLock::new(samples::policy_documents);
 static VOCABULARY: LazyLock<Vec<String>> = LazyLock::new(|| edits::vocabulary(&VALID));
+static POLICIES: LazyLock<Vec<Policy>> = LazyLock::new(samples::policies);
 static REQUESTS: LazyLock<Vec<Value>> = LazyLock::new(samples::requests);
 
 /// The property.
@@ -43,6 +45,7 @@ pub fn check(input: &[u8]) {
             let now = *chance.one(&samples::moments());
             check_places(&text, &document, &policy.warnings(now));
             check_stored(&document, &policy);
+            check_succession(&document, &policy, chance.one(&POLICIES), now);
             for document in REQUESTS.iter() {
                 let request = validate(document, &policy, samples::origin(&TagValues::new()));
                 if let Ok(request) = request {
@@ -72,4 +75,16 @@ fn check_stored(document: &Value, policy: &Policy) {
     let read = compile(&stored).unwrap_or_else(|error| panic!("{error} once it was stored"));
     assert_eq!(read.version, policy.version, "another version once it was stored");
     assert_eq!(format!("{read:?}"), format!("{policy:?}"), "another policy once it was stored");
+}
+
+/// As `policy apply` stores it over another one: what is stored reads as what counts, and applied again it changes nothing.
+fn check_succession(document: &Value, policy: &Policy, current: &Policy, now: Timestamp) {
+    let first = policy.clone().succeed(document, current, now);
+    check_stored(&first.document, &first.policy);
+    let again = policy.clone().succeed(document, &first.policy, now);
+    assert_eq!(again.document, first.document, "applied again it is another policy");
+    check_stored(&again.document, &again.policy);
+    for change in first.changes.iter().chain(&first.policy.pending(now)) {
+        assert!(!change.says.is_empty() && change.from.is_none_or(|from| from > now), "{change:?}");
+    }
 }
