@@ -48,6 +48,7 @@ async fn round<L: Ledger + 'static>(ledger: &Arc<L>, round: usize) {
 async fn create<L: Ledger>(ledger: Arc<L>, reservation: Reservation) -> Option<Reservation> {
     match ledger.create(&reservation).await.unwrap() {
         Created::Created => Some(reservation),
+        Created::OnOtherShards(placed) => Some(*placed),
         Created::NoRoom(_) => None,
         Created::Exists(stored) => panic!("{stored:?}"),
     }

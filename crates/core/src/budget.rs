@@ -1,6 +1,7 @@
 //! Budgets: a limit in one or more units, over a window, for the requests that match, with one counter per distinct scope.
 
 use crate::quantity::NanoUsd;
+use crate::shard::Shard;
 use crate::tags::Tags;
 use crate::window::{Span, WindowSpec};
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,8 @@ pub struct Budget {
     pub per: Vec<String>,
     /// Whether it refuses.
     pub mode: Mode,
+    /// How many items each of its counters is spread over: 1 to [`Shard::MOST`].
+    pub shards: u8,
 }
 
 /// What a budget's keys are looked up in: the model under its three names, and the tags.
@@ -147,6 +150,13 @@ impl CounterKey {
         Self(format!("{kind}#{budget}#{window}#{}#{scope}", span.start))
     }
 
+    /// One item of a counter of that name. Counters of different numbers of items have nothing in common, so the number is part of it;
+    /// the only item of a counter goes by the counter's own name.
+    #[must_use]
+    pub fn on(self, shard: Shard) -> Self {
+        if shard.is_whole() { self } else { Self(format!("{}#{}/{}", self.0, shard.index, shard.of)) }
+    }
+
     /// Whether the counter is exact, or a shadow's.
     pub fn mode(&self) -> Mode {
         if self.0.starts_with('C') { Mode::Enforce } else { Mode::Shadow }
@@ -171,6 +181,9 @@ mod tests {
             key(Mode::Shadow, "costCenter=sales|environment="),
             "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment="
         );
+        let shard = |index, of| CounterKey::new(Mode::Enforce, "org-month", "month", span, "model=a/b").on(Shard { index, of });
+        assert_eq!(shard(0, 1).as_str(), "C#org-month#month#2026-11-01T00:00:00Z#model=a/b");
+        assert_eq!(shard(7, 16).as_str(), "C#org-month#month#2026-11-01T00:00:00Z#model=a/b#7/16");
     }
 
     #[test]

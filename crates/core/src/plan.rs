@@ -10,6 +10,7 @@ use crate::price::{Caching, Prices};
 use crate::quantity::{NanoUsd, Tokens};
 use crate::request::Request;
 use crate::reservation::{Charge, Figures, Reservation, State, UnitCharge};
+use crate::shard::Shard;
 use crate::window::WindowSpec;
 use jiff::Timestamp;
 
@@ -78,6 +79,7 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
                 span,
                 scope: budget.scope(subject),
                 mode: budget.mode,
+                shard: Shard::of_request(&request.tags.request_id, budget.shards),
                 amounts,
             }),
             None if budget.mode == Mode::Enforce => return Err(NoPlan::NoPrice { budget: budget.name.clone() }),

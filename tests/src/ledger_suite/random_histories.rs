@@ -105,10 +105,10 @@ impl History<'_> {
             }
             _ => {
                 let budget = self.rng.usize(..BUDGETS);
-                let key = self.charge(budget).key();
-                self.trail.push(format!("expire {key:?}"));
-                self.memory.expire(&key);
-                super::Store::expire(self.dynamodb, &key).await;
+                let charge = self.charge(budget);
+                self.trail.push(format!("expire {:?}", charge.key()));
+                super::Store::expire(self.memory, &charge).await;
+                super::Store::expire(self.dynamodb, &charge).await;
             }
         }
     }

@@ -6,7 +6,7 @@
 //! | `s`, `v` | state's first two letters, version |
 //! | `ci`, `h`, `p` | claim id, request hash, policy version |
 //! | `ts` | the execution's start (microseconds since 1970) |
-//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0), amounts: unit, limit, hold, committed, used, uncertain |
+//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1 or 0; of a shard, 2 × (index + 64 × (number − 1)) more), amounts: unit, limit, hold, committed, used, uncertain |
 //! | `es` | estimate: input, counted (1 or 0), `max_tokens` |
 //! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
 //! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
@@ -16,16 +16,19 @@
 //! | `dayPartition`, `decidedAt` | the day index (microseconds) |
 //! | `expiresAt` | for DynamoDB's time to live |
 //!
-//! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain).
+//! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain). A shard of one
+//! has, per unit that it is cut in, also `l_…` (the limit that was cut) and `r_…` (the room left here), and `od` while it is overdrawn.
 
 use super::model::{self, StoredModel, like, unless};
 use crate::table::{PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cost_sentry_core::budget::{Mode, Unit};
+use cost_sentry_core::counter::{CounterItem, Cut};
 use cost_sentry_core::estimate::{Bound, Estimate};
 use cost_sentry_core::price::{Prices, Usage};
 use cost_sentry_core::quantity::{NanoUsd, Tokens};
 use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State, UnitCharge};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_core::tags::{TagValues, Tags};
 use cost_sentry_core::window::Span;
 use cost_sentry_workflow::ports::CounterFigures;
@@ -56,7 +59,7 @@ pub enum ItemError {
 }
 
 type StoredAmount = (u8, u64, u64, i64, i64, i64);
-type StoredCharge = (String, String, String, i64, i64, String, u8, Vec<StoredAmount>);
+type StoredCharge = (String, String, String, i64, i64, String, u16, Vec<StoredAmount>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -86,7 +89,7 @@ struct Stored {
     decided_at: i64,
 }
 
-const UNITS: [(Unit, &str); 5] =
+pub(super) const UNITS: [(Unit, &str); 5] =
     [(Unit::Usd, "usd"), (Unit::Tokens, "tok"), (Unit::InputTokens, "in"), (Unit::OutputTokens, "out"), (Unit::Requests, "req")];
 const STATES: [(State, &str); 6] = [
     (State::Held, "HE"),
@@ -102,7 +105,10 @@ pub(super) fn reservation_key(request_id: &str) -> String {
     format!("R#{request_id}")
 }
 
-/// The attribute of a counter's figure: `c`ommitted, `u`sed or uncertain (`x`), and the unit.
+/// The mark of an overdrawn shard.
+pub(super) const OVERDRAWN: &str = "od";
+
+/// The attribute of a counter's figure: `c`ommitted, `u`sed or uncertain (`x`), of a shard also the `l`imit and the `r`oom, and the unit.
 pub(super) fn figure_attribute(figure: char, unit: Unit) -> String {
     let word = UNITS.iter().find(|(known, _)| *known == unit).map_or("?", |(_, word)| word);
     format!("{figure}_{word}")
@@ -131,6 +137,16 @@ pub(super) fn figures(item: &Item) -> CounterFigures {
         Some((unit, Figures { committed, used: figure('u', unit).unwrap_or(0), uncertain: figure('x', unit).unwrap_or(0) }))
     };
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
+}
+
+/// A counter's item, sharded or not.
+pub(super) fn counter_item(item: &Item) -> CounterItem {
+    let cut = |unit: Unit| {
+        let limit = u64::try_from(number(item, &figure_attribute('l', unit))?).ok()?;
+        Some((unit, Cut { limit, room: number(item, &figure_attribute('r', unit))? }))
+    };
+    let cuts = UNITS.iter().filter_map(|(unit, _)| cut(*unit)).collect();
+    CounterItem { figures: figures(item), cuts, overdrawn: item.contains_key(OVERDRAWN) }
 }
 
 /// An attribute that is a whole number.
@@ -192,7 +208,7 @@ fn stored_charge(charge: &Charge) -> StoredCharge {
         charge.span.start.as_second(),
         charge.span.end.as_second(),
         charge.scope.clone(),
-        u8::from(charge.mode == Mode::Shadow),
+        stored_mode(charge.mode, charge.shard),
         charge.amounts.iter().map(amount).collect(),
     )
 }
@@ -203,15 +219,30 @@ fn charge_from((budget, name, window, start, end, scope, shadow, amounts): Store
         let (unit, _) = UNITS.get(usize::from(unit)).ok_or(ItemError::Value("ch"))?;
         Ok(UnitCharge { unit: *unit, limit, hold, figures: Figures { committed, used, uncertain } })
     };
+    let (mode, shard) = mode_from(shadow).ok_or(ItemError::Value("ch"))?;
     Ok(Charge {
         name: like(name, &budget),
         budget,
         window,
         span: Span { start: time(start)?, end: time(end)? },
         scope,
-        mode: flag(shadow, "ch", Mode::Enforce, Mode::Shadow)?,
+        mode,
+        shard,
         amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
     })
+}
+
+/// The mode and the shard in one number, so that a charge on a counter of one item is stored as it ever was.
+fn stored_mode(mode: Mode, shard: Shard) -> u16 {
+    let shard = u16::from(shard.index) + u16::from(Shard::MOST) * u16::from(shard.of.saturating_sub(1));
+    u16::from(mode == Mode::Shadow) + 2 * shard
+}
+
+fn mode_from(stored: u16) -> Option<(Mode, Shard)> {
+    let (mode, shard) = (if stored % 2 == 0 { Mode::Enforce } else { Mode::Shadow }, stored / 2);
+    let (index, of) = (shard % u16::from(Shard::MOST), shard / u16::from(Shard::MOST) + 1);
+    let shard = Shard { index: u8::try_from(index).ok()?, of: u8::try_from(of).ok()? };
+    shard.is_valid().then_some((mode, shard))
 }
 
 /// What a stored 0 or 1 stands for.

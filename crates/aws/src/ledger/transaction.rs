@@ -3,16 +3,18 @@
 //! The reservation's own condition is looked at first (a repeat), then conflicts and throttling (try again, jittered and bounded),
 //! and only then the counters' (a refusal, or a counter that has expired).
 
-use super::item::{self, Item};
-use super::{DynamoDbLedger, reservation_item, unavailable, unreadable};
+use super::item::{self, Item, OVERDRAWN};
+use super::{DynamoDbLedger, reservation_from, reservation_item, unavailable, unreadable};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update};
 use cost_sentry_core::budget::{CounterKey, Unit};
-use cost_sentry_core::reservation::{CounterDelta, Reservation, Step};
+use cost_sentry_core::counter::{Answer, Ask, Change, Condition, Move, Rewrite};
+use cost_sentry_core::reservation::{CounterDelta, Figures, Reservation};
 use cost_sentry_workflow::ports::LedgerError;
-use std::collections::{BTreeMap, BTreeSet};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a request is tried that only others' requests are in the way of.
@@ -69,6 +71,15 @@ impl CounterUpdate {
         request
     }
 
+    /// Starts the counter where it is not there.
+    fn starts(&mut self, window_end: Timestamp) {
+        self.update = match self.update.strip_prefix("SET ") {
+            Some(set) => format!("SET expiresAt = :expires, {set}"),
+            None => format!("SET expiresAt = :expires {}", self.update),
+        };
+        self.values.push((":expires".to_owned(), number(item::counter_expiry(window_end))));
+    }
+
     fn into_transaction(self, table: &str, key: &CounterKey) -> Result<TransactWriteItem, BuildError> {
         let mut update = Update::builder()
             .table_name(table)
@@ -83,83 +94,161 @@ impl CounterUpdate {
     }
 }
 
-/// What a counter's update depends on.
-pub(super) enum Ceiling<'a> {
-    /// The hold: each unit must have room. Starts the counter where it is not there.
-    Room(&'a BTreeMap<(CounterKey, Unit), u64>),
-    /// Any later move: the counter must still exist.
-    Exists,
-    /// A shadow's: nothing. Starts the counter where it is not there.
-    Nothing,
-}
-
-/// The counters' updates, one per key, in the order of the keys.
-pub(super) fn updates(deltas: &[CounterDelta], ceiling: &Ceiling<'_>) -> BTreeMap<CounterKey, CounterUpdate> {
-    let mut by_key: BTreeMap<CounterKey, Vec<&CounterDelta>> = BTreeMap::new();
-    for delta in deltas {
-        by_key.entry(delta.key.clone()).or_default().push(delta);
+/// The update of a counter's item that moves with its reservation.
+pub(super) fn moved(one: &Move) -> CounterUpdate {
+    let mut update = added(&one.amounts, one.sharded);
+    let mut conditions = Vec::new();
+    match &one.condition {
+        Condition::AtMost(ceilings) => {
+            for (unit, most) in ceilings {
+                let committed = item::figure_attribute('c', *unit);
+                // Conditions cannot add, so the ceiling was computed before. A hold above its limit never gets here.
+                conditions.push(format!("(attribute_not_exists({committed}) OR {committed} <= :most_{committed})"));
+                update.values.push((format!(":most_{committed}"), number(*most)));
+            }
+            update.starts(one.window_end);
+        }
+        Condition::Room(asked) => {
+            conditions.push(format!("attribute_not_exists({OVERDRAWN})"));
+            for (unit, asked) in asked {
+                let (limit, room) = (item::figure_attribute('l', *unit), item::figure_attribute('r', *unit));
+                conditions.push(format!("{limit} = :{limit} AND {room} >= :asked_{room}"));
+                update.values.push((format!(":{limit}"), number(asked.limit)));
+                update.values.push((format!(":asked_{room}"), number(asked.hold)));
+            }
+        }
+        Condition::Exists => conditions.push("attribute_exists(pk)".to_owned()),
+        Condition::Excess(excess) => {
+            let mut open = Vec::new();
+            for (unit, excess) in excess {
+                let (limit, room) = (item::figure_attribute('l', *unit), item::figure_attribute('r', *unit));
+                open.push(format!("(attribute_not_exists({limit}) OR {room} >= :excess_{room})"));
+                update.values.push((format!(":excess_{room}"), number(*excess)));
+            }
+            // AND binds before OR, and DynamoDB takes no parentheses that nothing needs.
+            conditions.push(format!("attribute_exists(pk) AND (attribute_exists({OVERDRAWN}) OR {})", open.join(" AND ")));
+        }
     }
-    by_key.into_iter().map(|(key, deltas)| (key, update(&deltas, ceiling))).collect()
+    update.condition = Some(conditions.join(" AND "));
+    update
 }
 
-fn update(deltas: &[&CounterDelta], ceiling: &Ceiling<'_>) -> CounterUpdate {
-    let (mut adds, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+/// The updates of shadow counters: without a condition, and each starts its counter where it is not there.
+pub(super) fn shadow_updates(deltas: &[CounterDelta]) -> BTreeMap<CounterKey, CounterUpdate> {
+    let mut by_key: BTreeMap<CounterKey, (Timestamp, BTreeMap<Unit, Figures>)> = BTreeMap::new();
     for delta in deltas {
-        let moves = [('c', delta.committed), ('u', delta.used), ('x', delta.uncertain)];
+        let (_, amounts) = by_key.entry(delta.key.clone()).or_insert_with(|| (delta.window_end, BTreeMap::new()));
+        amounts.insert(delta.unit, Figures { committed: delta.committed, used: delta.used, uncertain: delta.uncertain });
+    }
+    let update = |(key, (window_end, amounts))| {
+        let mut update = added(&amounts, false);
+        update.starts(window_end);
+        (key, update)
+    };
+    by_key.into_iter().map(update).collect()
+}
+
+/// Figures added, without a condition yet.
+fn added(amounts: &BTreeMap<Unit, Figures>, sharded: bool) -> CounterUpdate {
+    let (mut adds, mut values) = (Vec::new(), Vec::new());
+    for (unit, amount) in amounts {
+        let room = if sharded { amount.committed.saturating_neg() } else { 0 };
+        let moves = [('c', amount.committed), ('u', amount.used), ('x', amount.uncertain), ('r', room)];
         for (figure, amount) in moves.into_iter().filter(|(figure, amount)| *amount != 0 || *figure == 'c') {
-            let attribute = item::figure_attribute(figure, delta.unit);
+            let attribute = item::figure_attribute(figure, *unit);
             adds.push(format!("{attribute} :{attribute}"));
             values.push((format!(":{attribute}"), number(amount)));
         }
-        if let Ceiling::Room(ceilings) = ceiling {
-            let committed = item::figure_attribute('c', delta.unit);
-            // Conditions cannot add, so the ceiling was computed before. A hold above its limit never gets here.
-            let most = ceilings.get(&(delta.key.clone(), delta.unit)).copied().unwrap_or(0);
-            conditions.push(format!("(attribute_not_exists({committed}) OR {committed} <= :most_{committed})"));
-            values.push((format!(":most_{committed}"), number(most)));
+    }
+    CounterUpdate { update: format!("ADD {}", adds.join(", ")), condition: None, values }
+}
+
+/// The update that moves room between the shards of a counter.
+fn rewritten(rewrite: &Rewrite) -> CounterUpdate {
+    let (mut parts, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let attribute = |figure, unit: &Unit| item::figure_attribute(figure, *unit);
+    match &rewrite.change {
+        Change::Cut(shares) => {
+            for (unit, part) in shares {
+                let (limit, room, committed) = (attribute('l', unit), attribute('r', unit), attribute('c', unit));
+                parts.push(format!("{limit} = :{limit}, {room} = :share_{room} - if_not_exists({committed}, :zero)"));
+                conditions.push(match part.share {
+                    ..0 => format!("{committed} <= :share_{room}"),
+                    0.. => format!("(attribute_not_exists({committed}) OR {committed} <= :share_{room})"),
+                });
+                values.push((format!(":{limit}"), number(part.limit)));
+                values.push((format!(":share_{room}"), number(part.share)));
+            }
+            values.push((":zero".to_owned(), number(0)));
+            let uncut = item::UNITS.iter().map(|(unit, _)| unit).filter(|unit| !shares.contains_key(unit));
+            let removed = uncut.flat_map(|unit| [attribute('l', unit), attribute('r', unit)]);
+            let removed: Vec<String> = std::iter::once(OVERDRAWN.to_owned()).chain(removed).collect();
+            let update = format!("SET {} REMOVE {}", parts.join(", "), removed.join(", "));
+            let mut update = CounterUpdate { update, condition: Some(conditions.join(" AND ")), values };
+            update.starts(rewrite.window_end);
+            update
+        }
+        Change::Shift(shifts) => {
+            conditions.push(format!("attribute_not_exists({OVERDRAWN})"));
+            for (unit, shift) in shifts {
+                let (limit, room) = (attribute('l', unit), attribute('r', unit));
+                parts.push(format!("{room} :{room}"));
+                conditions.push(format!("{limit} = :{limit} AND {room} >= :given_{room}"));
+                values.push((format!(":{limit}"), number(shift.limit)));
+                values.push((format!(":{room}"), number(shift.room)));
+                values.push((format!(":given_{room}"), number(shift.room.saturating_neg())));
+            }
+            CounterUpdate { update: format!("ADD {}", parts.join(", ")), condition: Some(conditions.join(" AND ")), values }
+        }
+        Change::Overdraw => {
+            let values = vec![(":one".to_owned(), number(1))];
+            let mut update = CounterUpdate { update: format!("SET {OVERDRAWN} = :one"), condition: None, values };
+            update.starts(rewrite.window_end);
+            update
         }
     }
-    let mut update = format!("ADD {}", adds.join(", "));
-    match (ceiling, deltas.first()) {
-        (Ceiling::Room(_) | Ceiling::Nothing, Some(delta)) => {
-            update = format!("SET expiresAt = :expires {update}");
-            values.push((":expires".to_owned(), number(item::counter_expiry(delta.window_end))));
-        }
-        (Ceiling::Exists, _) => conditions.push("attribute_exists(pk)".to_owned()),
-        (_, None) => {}
-    }
-    CounterUpdate { update, condition: (!conditions.is_empty()).then(|| conditions.join(" AND ")), values }
 }
 
 impl DynamoDbLedger {
-    /// The hold: the reservation must not exist, every counter must have room. No hold may be above its limit.
-    pub(super) async fn transact_hold(&self, reservation: &Reservation, deltas: &[CounterDelta]) -> Result<Option<Cancelled>, LedgerError> {
-        let mut ceilings = BTreeMap::new();
-        for charge in reservation.enforced() {
-            let most = charge.amounts.iter().filter_map(|amount| Some(((charge.key(), amount.unit), amount.ceiling()?)));
-            ceilings.extend(most);
-        }
-        self.transact(reservation, None, updates(deltas, &Ceiling::Room(&ceilings))).await
-    }
-
-    /// Any later transition: the version must be the one decided on. Counters that have expired are left out. The stored item where
-    /// the version differs.
-    pub(super) async fn transact_step(&self, version: u64, step: &Step) -> Result<Option<Option<Item>>, LedgerError> {
-        let mut expired: BTreeSet<CounterKey> = BTreeSet::new();
-        loop {
-            let mut updates = updates(&step.deltas, &Ceiling::Exists);
-            updates.retain(|key, _| !expired.contains(key));
-            match self.transact(&step.next, Some(version), updates).await? {
-                None => return Ok(None),
-                Some(Cancelled::Reservation(stored)) => return Ok(Some(stored)),
-                Some(Cancelled::Counters(missing)) => {
-                    let before = expired.len();
-                    expired.extend(missing.into_iter().map(|(key, _)| key));
-                    if expired.len() == before {
-                        return Err(LedgerError::Contended);
+    /// Carries out one request.
+    pub(super) async fn carry_out(&self, ask: Ask) -> Result<Answer, LedgerError> {
+        match ask {
+            Ask::Write { reservation, version, moves } => {
+                let updates = moves.iter().map(|one| (one.key.clone(), moved(one))).collect();
+                match self.transact(&reservation, version, updates).await? {
+                    None => Ok(Answer::Done),
+                    Some(Cancelled::Reservation(item)) => {
+                        let item = item.filter(|item| !item.is_empty());
+                        let stored = item.map(|item| reservation_from(&item).map_err(unreadable)).transpose()?;
+                        Ok(Answer::Stored(stored.map(Box::new)))
+                    }
+                    Some(Cancelled::Counters(items)) => {
+                        let said = |(key, item): (CounterKey, Item)| (key, (!item.is_empty()).then(|| item::counter_item(&item)));
+                        Ok(Answer::Refused(items.into_iter().map(said).collect()))
                     }
                 }
             }
+            Ask::Read(keys) => {
+                let mut names: BTreeMap<String, CounterKey> = keys.into_iter().map(|key| (key.as_str().to_owned(), key)).collect();
+                let items = self.items(names.keys().cloned().collect(), true).await?;
+                let said = items.iter().filter_map(|item| Some((names.remove(&item::key(item)?)?, item::counter_item(item))));
+                Ok(Answer::Items(said.collect()))
+            }
+            Ask::Rewrite(rewrites) => self.rewrite(&rewrites).await,
+        }
+    }
+
+    /// Moves room between shards, all or none. Tried once: where others are in the way, they may have made the room.
+    async fn rewrite(&self, rewrites: &[Rewrite]) -> Result<Answer, LedgerError> {
+        let action = |rewrite: &Rewrite| rewritten(rewrite).into_transaction(&self.table, &rewrite.key);
+        let actions: Result<Vec<TransactWriteItem>, BuildError> = rewrites.iter().map(action).collect();
+        let actions = actions.map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
+        let Err(error) = self.client.transact_write_items().set_transact_items(Some(actions)).send().await else { return Ok(Answer::Done) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(_) | TransactWriteItemsError::TransactionInProgressException(_)) => {
+                Ok(Answer::Changed)
+            }
+            _ => Err(unavailable(error)),
         }
     }
 

@@ -6,6 +6,7 @@ use super::sections::tag_value;
 use crate::budget::{Budget, Limit, Mode, Subject, Unit};
 use crate::problem::{At, Problems};
 use crate::quantity::NanoUsd;
+use crate::shard::Shard;
 use crate::tags::{KNOWN, TagRule};
 use crate::window::{ResetDay, Window, WindowSpec};
 use jiff::Timestamp;
@@ -52,7 +53,7 @@ pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> V
 }
 
 fn budget(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Option<Budget> {
-    let known: Vec<&str> = FIELDS.into_iter().chain(["mode"]).collect();
+    let known: Vec<&str> = FIELDS.into_iter().chain(["mode", "shards"]).collect();
     if !problems.object(at, &known) {
         return None;
     }
@@ -68,12 +69,21 @@ fn budget(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Option<Budg
     let per = at.get("per").map(|field| per(problems, &field, names.tags)).unwrap_or_default();
     let words = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
     let mode = at.get("mode").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
+    let shards = at.get("shards").map_or(Some(1), |field| shards(problems, &field));
     let name = name?;
     let id = match id {
         Some(id) => id?,
         None => name.clone(),
     };
-    (problems.len() == before).then_some(Budget { id, name, limits, window: window?, matching, per, mode })
+    (problems.len() == before).then_some(Budget { id, name, limits, window: window?, matching, per, mode, shards: shards? })
+}
+
+fn shards(problems: &mut Problems, at: &At<'_>) -> Option<u8> {
+    let shards = at.value.as_u64().and_then(|shards| u8::try_from(shards).ok()).filter(|shards| (1..=Shard::MOST).contains(shards));
+    if shards.is_none() {
+        problems.add(&at.pointer, format!("a whole number of items from 1 to {}", Shard::MOST));
+    }
+    shards
 }
 
 fn identifier(problems: &mut Problems, at: &At<'_>) -> Option<String> {

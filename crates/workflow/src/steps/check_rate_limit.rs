@@ -83,13 +83,8 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let lease_end = self.leases.from(now);
         let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
         match self.ledger.create(&reservation).await? {
-            Created::Created => {
-                let shadow = reservation.shadow_hold_deltas();
-                if !shadow.is_empty() {
-                    self.ledger.count_shadow(&shadow).await;
-                }
-                Ok(Answer::Held(reservation))
-            }
+            Created::Created => Ok(Answer::Held(self.count_shadow(reservation).await)),
+            Created::OnOtherShards(stored) => Ok(Answer::Held(self.count_shadow(*stored).await)),
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::NoRoom(refusing) => {
                 for charge in &mut plan.charges {
@@ -101,6 +96,14 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
                 Ok(Answer::Refused(plan))
             }
         }
+    }
+
+    async fn count_shadow(&self, held: Reservation) -> Reservation {
+        let shadow = held.shadow_hold_deltas();
+        if !shadow.is_empty() {
+            self.ledger.count_shadow(&shadow).await;
+        }
+        held
     }
 
     /// On a refusal: has the input counted, where the policy and the service allow it, and tries once more with the smaller bound.
@@ -126,7 +129,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let reservation = plan.reserve(request, State::Denied, now, now);
         match self.ledger.create(&reservation).await? {
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
-            Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
+            Created::Created | Created::OnOtherShards(_) | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
         }
     }
 }
