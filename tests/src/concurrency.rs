@@ -1,10 +1,10 @@
 //! Many at once: never over a limit, never a call too many, and the books always add up.
 
 use crate::harness::{World, sample};
-use crate::ledger_suite::books::{claim, held, settle, tokens};
+use crate::ledger_suite::books::{claim, held, settle, spread, tokens};
 use crate::ledger_suite::{Embedded, figures};
 use cost_sentry::commands::new_execution;
-use cost_sentry_core::reservation::Reservation;
+use cost_sentry_core::reservation::{Figures, Reservation};
 use cost_sentry_workflow::ledger::{Driven, drive};
 use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use cost_sentry_workflow::ports::{Created, Ledger};
@@ -80,6 +80,32 @@ async fn exactly_what_fits_is_approved_on_dynamodb() {
     let store = Embedded::start().await;
     let ledger = Arc::new(store.ledger.clone());
     for n in 0..50 {
+        round(&ledger, n).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_what_fits_is_approved_on_shards_in_memory() {
+    for shards in [2, 4, 64] {
+        spread(shards);
+        let ledger = Arc::new(MemoryLedger::default());
+        for n in 0..100 {
+            round(&ledger, n).await;
+        }
+        let mut books = ledger.books();
+        books.counters.retain(|_, shown| shown.values().any(|figures| *figures != Figures::default()));
+        let mut sums = books.recount();
+        sums.retain(|_, shown| shown.values().any(|figures| *figures != Figures::default()));
+        assert_eq!(sums, books.counters, "{shards} shards");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_what_fits_is_approved_on_shards_on_dynamodb() {
+    let store = Embedded::start().await;
+    let ledger = Arc::new(store.ledger.clone());
+    for (n, shards) in [2, 4, 4, 8].into_iter().enumerate() {
+        spread(shards);
         round(&ledger, n).await;
     }
 }

@@ -6,6 +6,7 @@ mod dynamodb;
 mod leases;
 mod moving;
 mod random_histories;
+mod shards;
 
 use cost_sentry::local::stack::{Options, Stack, TABLE};
 use cost_sentry_aws::ledger::DynamoDbLedger;

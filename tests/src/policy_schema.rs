@@ -51,7 +51,7 @@ fn whole() -> Value {
         }],
         "budgets": [
             {
-                "id": "org", "name": "org-month", "window": "month", "timeZone": "Europe/Berlin", "resetDay": 15, "mode": "enforce",
+                "id": "org", "name": "org-month", "window": "month", "timeZone": "Europe/Berlin", "resetDay": 15, "mode": "enforce", "shards": 64,
                 "limit": { "usd": 5000.25, "tokens": 1, "inputTokens": 2, "outputTokens": 3, "requests": 4 }
             },
             { "name": "week", "limit": { "usd": "0.000000001" }, "window": "week", "resetDay": "sunday", "per": ["applicationId", "model"] },
@@ -171,6 +171,10 @@ fn what_is_broken_is_refused_by_the_schema_and_by_the_reader() {
         ("/budgets/0/resetDay", json!("monday")),
         ("/budgets/0/timeZone", json!(1)),
         ("/budgets/0/mode", json!("warn")),
+        ("/budgets/0/shards", json!(0)),
+        ("/budgets/0/shards", json!(65)),
+        ("/budgets/0/shards", json!("4")),
+        ("/budgets/0/shards", json!(1.5)),
         ("/budgets/0/period", json!({ "from": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z" })),
         ("/budgets/1/resetDay", json!(3)),
         ("/budgets/1/per", json!("model")),

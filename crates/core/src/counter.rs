@@ -10,6 +10,8 @@
 //! [`Holding`] and [`Moving`] say which request to send a store next and what its answer means; a store carries out [`Ask`]s, each
 //! whole or not at all, and adds nothing of its own.
 
+#[cfg(test)]
+mod exploration_tests;
 mod hold;
 mod moving;
 mod rewrite;

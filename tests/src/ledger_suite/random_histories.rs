@@ -1,7 +1,7 @@
 //! The same random histories on both stores: after every operation the same answers, reservations and counters.
 
 use super::Embedded;
-use super::books::{amount, at, charge, claim, denied, doubt, held, release, settle, shadow, sweep, unclaim};
+use super::books::{amount, at, charge, claim, denied, doubt, held, release, settle, shadow, spread, sweep, unclaim};
 use cost_sentry_core::budget::Unit;
 use cost_sentry_core::reservation::{Charge, Figures, Reservation, State, Transition, Verdict, transition};
 use cost_sentry_workflow::ledger::{drive, drive_stored};
@@ -15,6 +15,8 @@ const OPERATIONS: usize = 40;
 /// So few budgets and ids that histories collide with themselves, and so little room that some holds are refused.
 const BUDGETS: usize = 3;
 const IDS: u64 = 6;
+/// The limits of two versions of the policy that are in force at once.
+const LIMITS: [u64; 2] = [2_000, 1_600];
 
 /// One history, on both stores at once.
 struct History<'a> {
@@ -44,14 +46,19 @@ macro_rules! on_both {
 }
 
 impl History<'_> {
+    fn generation(&mut self) -> u8 {
+        u8::from(self.rng.u8(..4) == 0)
+    }
+
     fn id(&mut self) -> String {
         format!("h{}-{}", self.seed, self.rng.u64(..IDS))
     }
 
     /// The counter of a budget, with what a request would hold on it.
     fn charge(&mut self, budget: usize) -> Charge {
+        let limit = LIMITS[usize::from(self.generation())];
         let mut hold = |most| self.rng.u64(..=most);
-        let amounts = [amount(Unit::Tokens, 2_000, hold(900)), amount(Unit::Requests, 4, 1), amount(Unit::Usd, 9_000, hold(9_010))];
+        let amounts = [amount(Unit::Tokens, limit, hold(900)), amount(Unit::Requests, 4, 1), amount(Unit::Usd, 9_000, hold(9_010))];
         let mut charge = charge(&format!("b{budget}"), &amounts[..=budget]);
         charge.scope = format!("history={}", self.seed);
         charge
@@ -156,6 +163,16 @@ fn sorted(created: Created) -> Created {
 
 #[tokio::test]
 async fn both_stores_give_the_same_answers_and_keep_the_same_books_after_any_history() {
+    same_after_any_history(1).await;
+}
+
+#[tokio::test]
+async fn both_stores_give_the_same_answers_on_shards_and_cut_them_in_the_same_way() {
+    same_after_any_history(3).await;
+}
+
+async fn same_after_any_history(shards: u8) {
+    spread(shards);
     let (memory, dynamodb) = (MemoryLedger::default(), Embedded::start().await);
     for seed in 0..HISTORIES {
         let (rng, stale, trail) = (Rng::with_seed(seed), Vec::new(), Vec::new());

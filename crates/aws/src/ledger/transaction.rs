@@ -168,7 +168,9 @@ fn rewritten(rewrite: &Rewrite) -> CounterUpdate {
     let (mut parts, mut conditions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let attribute = |figure, unit: &Unit| item::figure_attribute(figure, *unit);
     match &rewrite.change {
-        Change::Cut(shares) => {
+        Change::Cut { parts: shares, was_overdrawn } => {
+            let exists = if *was_overdrawn { "attribute_exists" } else { "attribute_not_exists" };
+            conditions.push(format!("{exists}({OVERDRAWN})"));
             for (unit, part) in shares {
                 let (limit, room, committed) = (attribute('l', unit), attribute('r', unit), attribute('c', unit));
                 parts.push(format!("{limit} = :{limit}, {room} = :share_{room} - if_not_exists({committed}, :zero)"));
@@ -176,6 +178,13 @@ fn rewritten(rewrite: &Rewrite) -> CounterUpdate {
                     ..0 => format!("{committed} <= :share_{room}"),
                     0.. => format!("(attribute_not_exists({committed}) OR {committed} <= :share_{room})"),
                 });
+                match part.was {
+                    Some(was) => {
+                        conditions.push(format!("{limit} = :was_{limit}"));
+                        values.push((format!(":was_{limit}"), number(was)));
+                    }
+                    None => conditions.push(format!("attribute_not_exists({limit})")),
+                }
                 values.push((format!(":{limit}"), number(part.limit)));
                 values.push((format!(":share_{room}"), number(part.share)));
             }

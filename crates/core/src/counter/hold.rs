@@ -1,6 +1,6 @@
 //! A hold, request by request.
 
-use super::room::{Place, asked, place};
+use super::room::{Place, asked, is_about_to_be_overdrawn, place};
 use super::{Answer, Ask, Condition, CounterItem, Next, Rewrite, moves, shards, sum};
 use crate::budget::{CounterKey, Unit};
 use crate::reservation::{Charge, Figures, Reservation};
@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// How often room is looked for anew while others take it away. Each such round is another's progress.
 const ROUNDS: u32 = 12;
+/// For so many rounds a settlement that has just stopped all holds goes first: what is paid comes before what is asked for.
+pub(super) const ROUNDS_FOR_OTHERS: u32 = 3;
 
 /// What came of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,13 +30,13 @@ pub struct Holding {
     /// As it was asked for.
     given: Reservation,
     /// As it is being tried: on which shards.
-    placed: Reservation,
-    rounds: u32,
-    stage: Stage,
+    pub(super) placed: Reservation,
+    pub(super) rounds: u32,
+    pub(super) stage: Stage,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
     Writing,
     /// The shards of counters that were short are being read; these have one item, and no room.
     Reading { full: Vec<(CounterKey, BTreeMap<Unit, Figures>)>, short: Vec<usize> },
@@ -57,7 +59,7 @@ impl Holding {
             (Stage::Writing, Answer::Stored(Some(stored))) => Next::End(Held::Exists(stored)),
             (Stage::Writing, Answer::Refused(refused)) => self.refused(&refused),
             (Stage::Reading { full, short }, Answer::Items(found)) => self.read(full, &short, &found),
-            (Stage::Moving(left), Answer::Done | Answer::Changed) => self.go_on(left),
+            (Stage::Moving(left), Answer::Done | Answer::Changed) => self.go_on(left, 0),
             // No store answers so.
             _ => Next::End(Held::Contended),
         }
@@ -101,10 +103,14 @@ impl Holding {
         short: &[usize],
         found: &BTreeMap<CounterKey, CounterItem>,
     ) -> Next<Held> {
-        let mut rewrites = VecDeque::new();
+        // The first round has waited for nobody yet.
+        let lost = self.rounds;
+        self.rounds = self.rounds.saturating_add(1);
+        let (mut rewrites, mut about_to_settle) = (VecDeque::new(), false);
         for at in short {
             let (Some(given), Some(charge)) = (self.given.charges.get(*at), self.placed.charges.get_mut(*at)) else { continue };
             let items = shards(given, found);
+            about_to_settle |= is_about_to_be_overdrawn(&items);
             match place(given, &items) {
                 Place::Full => full.push((given.key(), sum(items.iter().flatten().map(|item| &item.figures)))),
                 Place::On(shard) => charge.shard = shard,
@@ -117,16 +123,20 @@ impl Holding {
         if !full.is_empty() {
             return Next::End(Held::NoRoom(full));
         }
-        self.rounds = self.rounds.saturating_add(1);
         if self.rounds > ROUNDS {
             return Next::End(Held::Contended);
         }
-        self.go_on(rewrites)
+        if about_to_settle && self.rounds <= ROUNDS_FOR_OTHERS {
+            let charges = short.iter().filter_map(|at| self.given.charges.get(*at));
+            let keys = charges.flat_map(Charge::counter_keys).collect();
+            self.stage = Stage::Reading { full, short: short.to_vec() };
+            return Next::Ask(Ask::Read(keys), self.rounds);
+        }
+        self.go_on(rewrites, lost)
     }
 
-    /// The first round has waited for nobody yet.
-    fn go_on(&mut self, mut left: VecDeque<Vec<Rewrite>>) -> Next<Held> {
-        let lost = self.rounds.saturating_sub(1);
+    /// What is left to move, and then the hold, at once: the room may be gone soon.
+    fn go_on(&mut self, mut left: VecDeque<Vec<Rewrite>>, lost: u32) -> Next<Held> {
         match left.pop_front() {
             Some(next) => {
                 self.stage = Stage::Moving(left);

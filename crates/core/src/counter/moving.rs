@@ -26,13 +26,13 @@ pub struct Moving {
     version: u64,
     step: Step,
     /// Items that have expired: left out.
-    expired: BTreeSet<CounterKey>,
-    rounds: u32,
-    stage: Stage,
+    pub(super) expired: BTreeSet<CounterKey>,
+    pub(super) rounds: u32,
+    pub(super) stage: Stage,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
     Writing,
     /// The shards of the counters of these items are being read.
     Reading(Vec<CounterKey>),
@@ -55,7 +55,7 @@ impl Moving {
             (Stage::Writing, Answer::Stored(stored)) => Next::End(Moved::Changed(stored)),
             (Stage::Writing, Answer::Refused(refused)) => self.refused(refused),
             (Stage::Reading(short), Answer::Items(found)) => self.read(short, &found),
-            (Stage::Moving(left), Answer::Done | Answer::Changed) => self.go_on(left),
+            (Stage::Moving(left), Answer::Done | Answer::Changed) => self.go_on(left, 0),
             // No store answers so.
             _ => Next::End(Moved::Contended),
         }
@@ -114,16 +114,17 @@ impl Moving {
                 Way::After(moved) => rewrites.push_back(moved),
             }
         }
+        // The first round has waited for nobody yet.
+        let lost = self.rounds;
         self.rounds = self.rounds.saturating_add(1);
         if self.rounds > ROUNDS {
             return Next::End(Moved::Contended);
         }
-        self.go_on(rewrites)
+        self.go_on(rewrites, lost)
     }
 
-    /// The first round has waited for nobody yet.
-    fn go_on(&mut self, mut left: VecDeque<Vec<Rewrite>>) -> Next<Moved> {
-        let lost = self.rounds.saturating_sub(1);
+    /// What is left to move, and then the transition, at once: the room may be gone soon.
+    fn go_on(&mut self, mut left: VecDeque<Vec<Rewrite>>, lost: u32) -> Next<Moved> {
         match left.pop_front() {
             Some(next) => {
                 self.stage = Stage::Moving(left);

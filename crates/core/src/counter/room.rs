@@ -55,17 +55,37 @@ pub fn place(charge: &Charge, items: &[Option<CounterItem>]) -> Place {
         Some(shard) => Place::On(shard),
         None => {
             let needs = asked.iter().map(|(unit, asked)| (*unit, asked.hold)).collect();
+            // To where most of it is already: two that gather for themselves would for ever take it from each other.
+            let shard = charge.shard.all().min_by_key(|shard| item(*shard).map(|item| missing(item, &asked)));
+            let shard = shard.unwrap_or(charge.shard);
             // What was read at different moments may not add up; cutting anew does not depend on that.
-            let rewrites = gather(charge, items, &needs).unwrap_or_else(|| cut(charge, items));
-            Place::After(charge.shard, rewrites)
+            match gather(charge, shard, items, &needs) {
+                Some(rewrites) => Place::After(shard, rewrites),
+                None => Place::After(charge.shard, cut(charge, items)),
+            }
         }
     }
+}
+
+/// How much of a hold a shard has no room for, in thousandths, in the unit where it misses most.
+fn missing(item: &CounterItem, asked: &BTreeMap<Unit, Asked>) -> i128 {
+    let missing = |(unit, asked): (&Unit, &Asked)| {
+        let room = item.cuts.get(unit).map_or(0, |cut| i128::from(cut.room));
+        (i128::from(asked.hold) - room).max(0) * 1_000 / i128::from(asked.hold).max(1)
+    };
+    asked.iter().map(missing).max().unwrap_or(0)
 }
 
 /// What is left of a limit beside all that is committed.
 fn left(items: &[Option<CounterItem>], unit: Unit, limit: u64) -> i128 {
     let committed: i128 = items.iter().flatten().map(|item| i128::from(item.committed(unit))).sum();
     i128::from(limit) - committed
+}
+
+/// Whether a counter was just marked overdrawn by a settlement that is still to come: then no shard is short of room yet.
+pub(super) fn is_about_to_be_overdrawn(items: &[Option<CounterItem>]) -> bool {
+    let mut cuts = items.iter().flatten().flat_map(|item| item.cuts.values());
+    items.iter().flatten().any(|item| item.overdrawn) && cuts.all(|cut| cut.room >= 0)
 }
 
 /// How a settlement above its hold gets there.
@@ -86,24 +106,24 @@ pub(super) fn way(charge: &Charge, items: &[Option<CounterItem>], excess: &BTree
         return Way::Open;
     }
     let needs = excess.iter().filter(|(unit, _)| own.cuts.contains_key(unit)).map(|(unit, excess)| (*unit, *excess)).collect();
-    Way::After(gather(charge, items, &needs).unwrap_or_else(|| all(charge, |_| Change::Overdraw)))
+    Way::After(gather(charge, charge.shard, items, &needs).unwrap_or_else(|| all(charge, |_| Change::Overdraw)))
 }
 
-/// The shifts that give the charge's shard so much room from the nearest others that have some; nothing where they have too little.
-fn gather(charge: &Charge, items: &[Option<CounterItem>], needs: &BTreeMap<Unit, u64>) -> Option<Vec<Rewrite>> {
+/// The shifts that give a shard so much room from the nearest others that have some; nothing where they have too little.
+fn gather(charge: &Charge, to: Shard, items: &[Option<CounterItem>], needs: &BTreeMap<Unit, u64>) -> Option<Vec<Rewrite>> {
     let mut shifts: BTreeMap<Shard, BTreeMap<Unit, Shift>> = BTreeMap::new();
     for (unit, need) in needs {
         let cut = |shard: Shard| items.get(usize::from(shard.index))?.as_ref()?.cuts.get(unit);
-        let own = cut(charge.shard)?;
+        let own = cut(to)?;
         let mut missing = i64::try_from(*need).ok()?.saturating_sub(own.room);
         let limit = own.limit;
-        for shard in charge.shard.from_here().skip(1) {
+        for shard in to.from_here().skip(1) {
             let Some(room) = cut(shard).filter(|cut| cut.limit == limit).map(|cut| cut.room) else { continue };
             let taken = room.min(missing);
             if taken > 0 {
                 missing = missing.saturating_sub(taken);
                 shifts.entry(shard).or_default().insert(*unit, Shift { limit, room: taken.saturating_neg() });
-                let own = shifts.entry(charge.shard).or_default().entry(*unit).or_insert(Shift { limit, room: 0 });
+                let own = shifts.entry(to).or_default().entry(*unit).or_insert(Shift { limit, room: 0 });
                 own.room = own.room.saturating_add(taken);
             }
         }
@@ -117,16 +137,21 @@ fn gather(charge: &Charge, items: &[Option<CounterItem>], needs: &BTreeMap<Unit,
 
 /// All shards cut anew for the limits of a charge, with room for its hold on its own shard.
 fn cut(charge: &Charge, items: &[Option<CounterItem>]) -> Vec<Rewrite> {
+    let item = |shard: Shard| items.get(usize::from(shard.index)).and_then(Option::as_ref);
     let mut parts: BTreeMap<Shard, BTreeMap<Unit, Part>> = BTreeMap::new();
     for (unit, asked) in asked(charge) {
         let room = u64::try_from(left(items, unit, asked.limit)).unwrap_or(0);
         for (shard, room) in charge.shard.from_here().zip(deal(room, asked.hold, charge.shard.of)) {
-            let committed = items.get(usize::from(shard.index)).and_then(Option::as_ref).map_or(0, |item| item.committed(unit));
+            let committed = item(shard).map_or(0, |item| item.committed(unit));
             let share = committed.saturating_add(i64::try_from(room).unwrap_or(i64::MAX));
-            parts.entry(shard).or_default().insert(unit, Part { limit: asked.limit, share });
+            let was = item(shard).and_then(|item| item.cuts.get(&unit)).map(|cut| cut.limit);
+            parts.entry(shard).or_default().insert(unit, Part { was, limit: asked.limit, share });
         }
     }
-    all(charge, |shard| Change::Cut(parts.remove(&shard).unwrap_or_default()))
+    all(charge, |shard| Change::Cut {
+        parts: parts.remove(&shard).unwrap_or_default(),
+        was_overdrawn: item(shard).is_some_and(|item| item.overdrawn),
+    })
 }
 
 fn all(charge: &Charge, mut change: impl FnMut(Shard) -> Change) -> Vec<Rewrite> {
