@@ -25,6 +25,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnC
 use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::counter::{Ask, Held, Holding, Moved, Moving, Next, sum};
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
+use cost_sentry_workflow::patience::ATTEMPTS;
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use item::Item;
 use jiff::Timestamp;
@@ -51,7 +52,7 @@ impl DynamoDbLedger {
 
     /// Writes a reservation alone, on a condition; what is stored, where the condition failed.
     async fn put(&self, reservation: &Reservation, version: Option<u64>) -> Result<Option<Item>, LedgerError> {
-        for attempt in 0..transaction::ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let item = reservation_item(reservation).map_err(unreadable)?;
             let mut request = self
                 .client
@@ -80,7 +81,7 @@ impl DynamoDbLedger {
         for chunk in keys.chunks(BATCH) {
             let mut wanted: Vec<HashMap<String, AttributeValue>> =
                 chunk.iter().map(|key| HashMap::from([("pk".to_owned(), AttributeValue::S(key.clone()))])).collect();
-            for attempt in 0..transaction::ATTEMPTS {
+            for attempt in 0..ATTEMPTS {
                 let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).consistent_read(consistent).build();
                 let keys = keys.map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
                 let output = self.client.batch_get_item().request_items(&self.table, keys).send().await.map_err(unavailable)?;

@@ -12,16 +12,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, ReturnVal
 use cost_sentry_core::budget::{CounterKey, Unit};
 use cost_sentry_core::counter::{Answer, Ask, Change, Condition, Move, Rewrite};
 use cost_sentry_core::reservation::{CounterDelta, Figures, Reservation};
+use cost_sentry_workflow::patience::{ATTEMPTS, longest_wait_ms};
 use cost_sentry_workflow::ports::LedgerError;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// How often a request is tried that only others' requests are in the way of.
-pub(super) const ATTEMPTS: u32 = 8;
-/// The first wait; each further one is twice as long, with full jitter, up to [`LONGEST_WAIT_MS`].
-const FIRST_WAIT_MS: u64 = 10;
-const LONGEST_WAIT_MS: u64 = 400;
 
 /// Whose condition cancelled a transaction.
 pub(super) enum Cancelled {
@@ -33,8 +28,7 @@ pub(super) enum Cancelled {
 
 /// Waits before another try.
 pub(super) async fn patience(attempt: u32) {
-    let most = FIRST_WAIT_MS.saturating_mul(1u64 << attempt.min(16)).min(LONGEST_WAIT_MS);
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=most))).await;
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..=longest_wait_ms(attempt)))).await;
 }
 
 /// The condition on a reservation's item: that it does not exist, or that its version is still the one decided on.
