@@ -20,6 +20,8 @@ pub enum Room {
     Plenty,
     /// For half of the workers' holds at a time. All of a hold comes back, so that it stays so.
     Half,
+    /// As much as the workers use in half of the time: then it is used up, to the last hold that fits.
+    Spent,
 }
 
 /// What is modelled.
@@ -92,6 +94,8 @@ pub struct Figures {
     pub rewrites: f64,
     /// Write units on counters, per granted request.
     pub write_units: f64,
+    /// What is left of the limit at the end, in tokens: less than a hold, once the budget is spent.
+    pub left: i64,
     /// The most that was ever committed beyond the limit: nothing, or the ledger is broken.
     pub over: i64,
 }

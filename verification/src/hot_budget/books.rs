@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 /// What every request holds, in tokens.
 pub const HOLD: u64 = 1_000;
 /// What a request uses, where what it held does not all come back.
-const USED: u64 = 300;
+pub const USED: u64 = 300;
 
 /// A charge of the one budget.
 pub fn charge(request_id: &str, shards: u8, limit: u64) -> Charge {

@@ -68,3 +68,40 @@ impl Report {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::run::run;
+    use super::super::{Settings, plot};
+    use super::*;
+
+    fn simulated(shards: u8, workers: u32, room: Room) -> Figures {
+        run(Settings { shards, workers, room, seconds: 5, seed: 1, model: Model::default() })
+    }
+
+    #[test]
+    fn sixty_four_shards_take_five_hundred_requests_a_second_that_one_cannot() {
+        let (many, one) = (simulated(64, 1_024, Room::Plenty), simulated(1, 1_024, Room::Plenty));
+        assert!(many.goodput > 500.0 && many.contended_percent <= BORNE_PERCENT && many.unsettled == 0, "{many:?}");
+        assert!(one.goodput < 100.0 && one.contended_percent > 10.0, "{one:?}");
+    }
+
+    #[test]
+    fn no_hold_passes_the_limit_whatever_the_room_and_the_shards() {
+        for (shards, room) in [1, 4, 64].into_iter().flat_map(|shards| [Room::Half, Room::Spent].map(|room| (shards, room))) {
+            let found = simulated(shards, 128, room);
+            assert!(found.over == 0 && found.goodput > 10.0 && found.refused_percent + found.contended_percent > 10.0, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_seed_replays_and_the_curves_can_be_drawn() {
+        let rows: Vec<Figures> = [(1, 16), (1, 64), (4, 16), (4, 64)].map(|(shards, workers)| simulated(shards, workers, Room::Plenty)).to_vec();
+        let again = simulated(4, 64, Room::Plenty);
+        assert_eq!(serde_json::json!(again), serde_json::json!(rows[3]));
+        let report = Report { model: Model::default(), room: Room::Plenty, seconds: 5, seed: 1, rows };
+        let (svg, text) = (plot::svg(&report).unwrap(), report.text());
+        assert!(svg.starts_with("<svg") && svg.contains("4 shards"), "{svg}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("| 4 |")).count(), 3, "{text}");
+    }
+}

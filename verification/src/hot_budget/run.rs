@@ -61,6 +61,7 @@ struct Run {
 pub fn run(settings: Settings) -> Figures {
     let limit = match settings.room {
         Room::Plenty => PLENTY,
+        Room::Spent => u64::from(settings.workers) * books::USED * (START / 1_000_000 + u64::from(settings.seconds) / 2) + books::HOLD,
         Room::Half => (u64::from(settings.workers) * books::HOLD / 2).max(books::HOLD),
     };
     let mut run = Run {
@@ -217,6 +218,7 @@ impl Run {
             throttled: per_granted(counts.throttled as f64),
             rewrites: per_granted(counts.rewrites as f64),
             write_units: per_granted(self.store.units - counts.units_before),
+            left: self.limit.cast_signed() - self.store.committed(),
             over: self.store.over.max(0),
         }
     }

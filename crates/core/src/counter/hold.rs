@@ -111,7 +111,7 @@ impl Holding {
             let (Some(given), Some(charge)) = (self.given.charges.get(*at), self.placed.charges.get_mut(*at)) else { continue };
             let items = shards(given, found);
             about_to_settle |= is_about_to_be_overdrawn(&items);
-            match place(given, &items) {
+            match place(given, &items, lost) {
                 Place::Full => full.push((given.key(), sum(items.iter().flatten().map(|item| &item.figures)))),
                 Place::On(shard) => charge.shard = shard,
                 Place::After(shard, moved) => {

@@ -37,8 +37,11 @@ pub(super) fn asked(charge: &Charge) -> BTreeMap<Unit, Asked> {
     charge.amounts.iter().map(|amount| (amount.unit, Asked { limit: amount.limit, hold: amount.hold })).collect()
 }
 
-/// Where the hold of a charge goes, from what all shards of its counter say, in their order.
-pub fn place(charge: &Charge, items: &[Option<CounterItem>]) -> Place {
+/// For so many rounds room is gathered near the charge's own shard, so that not all who look for room meet on one.
+const ROUNDS_NEARBY: u32 = 3;
+
+/// Where the hold of a charge goes, from what all shards of its counter say, in their order; rounds of looking for room count from 0.
+pub fn place(charge: &Charge, items: &[Option<CounterItem>], round: u32) -> Place {
     let asked = asked(charge);
     if asked.iter().any(|(unit, asked)| left(items, *unit, asked.limit) < i128::from(asked.hold)) {
         return Place::Full;
@@ -55,8 +58,14 @@ pub fn place(charge: &Charge, items: &[Option<CounterItem>]) -> Place {
         Some(shard) => Place::On(shard),
         None => {
             let needs = asked.iter().map(|(unit, asked)| (*unit, asked.hold)).collect();
-            // To where most of it is already: two that gather for themselves would for ever take it from each other.
-            let shard = charge.shard.all().min_by_key(|shard| item(*shard).map(|item| missing(item, &asked)));
+            let near = usize::from(charge.shard.of).isqrt().max(1);
+            let short_of = |shard: &Shard| item(*shard).map(|item| missing(item, &asked));
+            // In the end to where most of it is already: two that gather for themselves might for ever take it from each other.
+            let shard = if round < ROUNDS_NEARBY {
+                charge.shard.from_here().take(near).min_by_key(short_of)
+            } else {
+                charge.shard.all().min_by_key(short_of)
+            };
             let shard = shard.unwrap_or(charge.shard);
             // What was read at different moments may not add up; cutting anew does not depend on that.
             match gather(charge, shard, items, &needs) {

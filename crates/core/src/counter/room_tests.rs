@@ -42,8 +42,12 @@ fn after(charge: &Charge, mut items: Vec<Option<CounterItem>>, rewrites: &[Rewri
 }
 
 fn placed(limit: u64, hold: u64, items: Vec<Option<CounterItem>>) -> String {
+    placed_in(0, limit, hold, items)
+}
+
+fn placed_in(round: u32, limit: u64, hold: u64, items: Vec<Option<CounterItem>>) -> String {
     let charge = asks(limit, hold);
-    match place(&charge, &items) {
+    match place(&charge, &items, round) {
         Place::Full => "full".to_owned(),
         Place::On(shard) => format!("on {}", shard.index),
         Place::After(shard, rewrites) => format!("on {} of {}", shard.index, after(&charge, items, &rewrites)),
@@ -58,12 +62,12 @@ fn a_hold_goes_where_there_is_room_and_else_room_comes_to_it() {
         (100, 11, "15+10 14+11 15+10 15+10", "on 1"),
         (100, 11, "15+10 14+11 15+10 14+11", "on 3"),
         // Room comes from the nearest that have some, and no more than is missing.
-        (100, 25, "15+10 15+10 15+10 15+10", "on 0 of 15+25 15+0 15+5 15+10"),
-        (100, 40, "15+10 15+10 15+10 15+10", "on 0 of 15+40 15+0 15+0 15+0"),
+        (100, 25, "15+10 15+10 15+10 15+10", "on 2 of 15+5 15+10 15+25 15+0"),
+        (100, 40, "15+10 15+10 15+10 15+10", "on 2 of 15+0 15+0 15+40 15+0"),
         (100, 41, "15+10 15+10 15+10 15+10", "full"),
         (100, 1, "25+0 25+0 25+0 25+0", "full"),
         (100, 0, "25+0 25+0 25+0 25+0", "on 2"),
-        (100, 2, "25+0 24+1 25+0 24+1", "on 1 of 25+0 24+2 25+0 24+0"),
+        (100, 2, "25+0 24+1 25+0 24+1", "on 3 of 25+0 24+0 25+0 24+2"),
         // The first hold of a window deals the whole limit.
         (100, 10, "- - - -", "on 2 of 0+25 0+25 0+25 0+25"),
         (103, 10, "- - - -", "on 2 of 0+25 0+25 0+28 0+25"),
@@ -77,6 +81,14 @@ fn a_hold_goes_where_there_is_room_and_else_room_comes_to_it() {
     ];
     for (limit, hold, items, expected) in cases {
         assert_eq!(placed(limit, hold, shards(100, items)), expected, "{hold} of {limit}: {items}");
+    }
+}
+
+#[test]
+fn whoever_looks_for_room_again_and_again_looks_where_all_others_do() {
+    let items = "20+5 18+7 25+0 20+5";
+    for (round, expected) in [(0, "on 3 of 20+0 18+7 25+0 20+10"), (2, "on 3 of 20+0 18+7 25+0 20+10"), (3, "on 1 of 20+5 18+10 25+0 20+2")] {
+        assert_eq!(placed_in(round, 100, 10, shards(100, items)), expected, "round {round}");
     }
 }
 
@@ -139,7 +151,7 @@ fn room_in_one_unit_is_no_room_in_another() {
         ..asks(100, 10)
     };
     // A unit that the policy has just added is cut first, and so are all others again.
-    let Place::After(shard, rewrites) = place(&both, &items) else { panic!("not cut") };
+    let Place::After(shard, rewrites) = place(&both, &items, 0) else { panic!("not cut") };
     assert_eq!((shard, rewrites.len()), (both.shard, 4));
     for (item, rewrite) in items.iter_mut().flatten().zip(&rewrites) {
         rewrite.change.apply(item);
@@ -149,10 +161,10 @@ fn room_in_one_unit_is_no_room_in_another() {
     // The shard's last request is gone; the next has one, and the tokens.
     items[2].as_mut().unwrap().cuts.get_mut(&Unit::Requests).unwrap().room = 0;
     items[2].as_mut().unwrap().figures.insert(Unit::Requests, Figures { committed: 1, used: 0, uncertain: 0 });
-    assert_eq!(place(&both, &items), Place::On(Shard { index: 3, of: 4 }));
+    assert_eq!(place(&both, &items, 0), Place::On(Shard { index: 3, of: 4 }));
     // A policy without the unit cuts it out, so that nothing old is left of it when it comes back.
     let only = asks(200, 10);
-    let Place::After(_, rewrites) = place(&only, &items) else { panic!("not cut") };
+    let Place::After(_, rewrites) = place(&only, &items, 0) else { panic!("not cut") };
     rewrites.iter().zip(items.iter_mut().flatten()).for_each(|(rewrite, item)| rewrite.change.apply(item));
     assert!(items.iter().flatten().all(|item| !item.cuts.contains_key(&Unit::Requests)));
 }
