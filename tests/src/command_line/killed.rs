@@ -39,12 +39,12 @@ fn burst(desk: &Desk) {
 /// A run that is killed when its call is on its way for certain.
 async fn killed_in_the_call(desk: &Desk, stack: &Stack) {
     let script = desk.file("slow.yaml", "models: { '*': { latency: 100s } }");
-    let mut child = desk.command(&["run", desk.sample(), "--simulator", script, "--data", "books"]).spawn().unwrap();
-    let began = Instant::now();
     let in_the_call = |reservation: &Reservation| reservation.state == State::Claimed && reservation.version == 2;
     let before = reservations(stack).await.iter().filter(|found| in_the_call(found)).count();
+    let mut child = desk.command(&["run", desk.sample(), "--simulator", script, "--data", "books"]).spawn().unwrap();
+    let began = Instant::now();
     while reservations(stack).await.iter().filter(|found| in_the_call(found)).count() == before {
-        if child.try_wait().unwrap().is_some() || began.elapsed() > Duration::from_mins(1) {
+        if child.try_wait().unwrap().is_some() || began.elapsed() > Duration::from_mins(5) {
             child.kill().unwrap();
             panic!("the run never claims: {:?}", child.wait_with_output());
         }

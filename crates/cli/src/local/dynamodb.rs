@@ -4,6 +4,7 @@
 //! `TransactionConflict` nor `TransactionInProgress`.
 
 use std::fs::File;
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -48,13 +49,15 @@ impl DynamoDb {
         let not_text = || DynamoDbError::Open("its path is not UTF-8".to_owned());
         let path = path.map(|path| path.to_str().map(str::to_owned).ok_or_else(not_text)).transpose()?;
         // Opening may wait for another process that migrates the same file.
-        let database = tokio::task::spawn_blocking(move || match path {
+        let database = blocking(move || match path {
             Some(path) => open_alone(&path),
             None => dynoxide::Database::memory().map_err(|error| error.to_string()),
         })
-        .await
-        .map_err(|error| DynamoDbError::Open(error.to_string()))?
-        .map_err(|error| DynamoDbError::Open(first_sentence(&error).to_owned()))?;
+        .await?;
+        Self::serve(port, database).await
+    }
+
+    async fn serve(port: u16, database: dynoxide::Database) -> Result<Self, DynamoDbError> {
         let server = Loopback::start(port, |listener, stop| async move {
             // axum's accept loop retries by itself: it has no error to report.
             let _ = dynoxide::server::serve_with_shutdown(listener, database, stop.wait()).await;
@@ -75,11 +78,56 @@ impl DynamoDb {
     }
 }
 
+/// Makes the file at `path`, where there is none, with what `fill` creates through the endpoint that it is given: the whole file or
+/// none, whenever the process ends. (The engine creates a table and its indexes one after the other; a file left between them answers
+/// every request with an error.)
+pub async fn create_whole<F, E>(path: &Path, fill: impl FnOnce(String) -> F) -> Result<(), E>
+where
+    F: Future<Output = Result<(), E>>,
+    E: From<DynamoDbError>,
+{
+    let not_text = || DynamoDbError::Open("its path is not UTF-8".to_owned());
+    let path = path.to_str().ok_or_else(not_text)?.to_owned();
+    let (database, lock) = blocking({
+        let path = path.clone();
+        move || Ok((dynoxide::Database::memory().map_err(|error| error.to_string())?, lock(&path)?))
+    })
+    .await?;
+    if !Path::new(&path).exists() {
+        let server = DynamoDb::serve(0, database.clone()).await?;
+        let filled = fill(server.endpoint()).await;
+        server.shutdown().await;
+        filled?;
+        let fresh = format!("{path}.new");
+        blocking(move || {
+            // What an earlier process left half done, if any: nobody else is here while the lock is held.
+            let _ = std::fs::remove_file(&fresh);
+            database.vacuum_into(&fresh).map_err(|error| error.to_string())?;
+            std::fs::rename(&fresh, &path).map_err(|error| error.to_string())
+        })
+        .await?;
+    }
+    drop(lock);
+    Ok(())
+}
+
+/// Work that waits for the disk, or for another process.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, DynamoDbError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| DynamoDbError::Open(error.to_string()))?;
+    done.map_err(|error| DynamoDbError::Open(first_sentence(&error).to_owned()))
+}
+
+/// Waits until no other process makes or opens the file, and keeps all others waiting while the lock lives.
+fn lock(path: &str) -> Result<File, String> {
+    let lock = File::create(format!("{path}.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    Ok(lock)
+}
+
 /// Opens a file while no other process opens it, and tries again while one closes it: where two of them make a file ready, or one
 /// puts it away, `SQLite` refuses the other at once, without the patience that it has for requests.
 fn open_alone(path: &str) -> Result<dynoxide::Database, String> {
-    let lock = File::create(format!("{path}.lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
+    let _lock = lock(path)?;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -103,14 +151,18 @@ mod tests {
     use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
     use aws_sdk_dynamodb::types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 
-    use super::{DynamoDb, DynamoDbError};
+    use super::{DynamoDb, DynamoDbError, create_whole};
 
     fn client(server: &DynamoDb) -> Client {
+        client_of(server.endpoint())
+    }
+
+    fn client_of(endpoint: String) -> Client {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .endpoint_url(server.endpoint())
+            .endpoint_url(endpoint)
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .retry_config(RetryConfig::disabled())
             .build();
@@ -183,6 +235,29 @@ mod tests {
             let server = DynamoDb::start(None).await.expect("a server");
             create_table(&client(&server)).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_new_file_is_there_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("ledger.db");
+        // What a process leaves that ended while it made the file.
+        std::fs::write(directory.path().join("ledger.db.new"), "half").expect("a file");
+        let failed = create_whole(&path, async |_| Err(DynamoDbError::Open("halfway".to_owned()))).await;
+        assert!(failed.is_err() && !path.exists());
+        for expected in [1, 0] {
+            let mut filled = 0;
+            let fill = async |endpoint: String| {
+                filled += 1;
+                assert!(!path.exists());
+                create_table(&client_of(endpoint)).await;
+                Ok::<(), DynamoDbError>(())
+            };
+            create_whole(&path, fill).await.expect("a file");
+            assert_eq!(filled, expected, "a file that is there is left as it is");
+        }
+        let server = DynamoDb::start(Some(&path)).await.expect("a server");
+        assert!(add_one(&client(&server)).await);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The local stack: an embedded ledger, a simulated Bedrock, a sink for metrics, and the functions on top, each through the AWS SDK
 //! over loopback. A service whose `AWS_ENDPOINT_URL_…` variable is set is used instead of the embedded one.
 
-use crate::local::dynamodb::{DynamoDb, DynamoDbError};
+use crate::local::dynamodb::{DynamoDb, DynamoDbError, create_whole};
 use crate::local::metrics_sink::MetricsSink;
 use crate::local::simulator::{Script, Simulator};
 use crate::local::tasks::LocalTasks;
@@ -120,9 +120,13 @@ impl Stack {
             }
         }
         let listening = |source| StackError::Io { what: "no port on 127.0.0.1 could be opened".to_owned(), source };
+        let config = Config::read(|name| if name == config::TABLE { Some(TABLE.to_owned()) } else { std::env::var(name).ok() })?;
+        let config = Config { leases: options.leases, ..config };
         let dynamodb = match &dynamodb_url {
             Some(_) => None,
-            None => Some(DynamoDb::start_on(options.ports.dynamodb, ledger_file(options.data.as_deref())?.as_deref()).await?),
+            None => {
+                Some(DynamoDb::start_on(options.ports.dynamodb, ledger_file(options.data.as_deref(), &config).await?.as_deref()).await?)
+            }
         };
         let simulator = match &bedrock_url {
             Some(_) => None,
@@ -138,8 +142,6 @@ impl Stack {
             cloudwatch: sink.as_ref().map(MetricsSink::endpoint).or(cloudwatch_url),
             dummy_credentials: !options.allow_remote_endpoints,
         };
-        let config = Config::read(|name| if name == config::TABLE { Some(TABLE.to_owned()) } else { std::env::var(name).ok() })?;
-        let config = Config { leases: options.leases, ..config };
         let clients = Clients::with_http_client(&config, endpoints.clone(), options.http_client.unwrap_or_else(http_client)).await;
         create_if_absent(&clients.dynamodb(), TABLE).await?;
         Ok(Self { dynamodb, simulator, sink, config, clients, endpoints })
@@ -166,12 +168,20 @@ impl Stack {
     }
 }
 
-fn ledger_file(data: Option<&Path>) -> Result<Option<PathBuf>, StackError> {
+/// The ledger's file in the data folder, with its table.
+async fn ledger_file(data: Option<&Path>, config: &Config) -> Result<Option<PathBuf>, StackError> {
     let Some(folder) = data else { return Ok(None) };
     std::fs::create_dir_all(folder)
         .map_err(|source| StackError::Io { what: format!("the folder {} could not be created", folder.display()), source })?;
     check_format(folder)?;
-    Ok(Some(folder.join(LEDGER_FILE)))
+    let file = folder.join(LEDGER_FILE);
+    let with_table = async |endpoint| {
+        let endpoints = Endpoints { dynamodb: Some(endpoint), dummy_credentials: true, ..Endpoints::default() };
+        let clients = Clients::with_http_client(config, endpoints, http_client()).await;
+        Ok::<(), StackError>(create_if_absent(&clients.dynamodb(), TABLE).await?)
+    };
+    create_whole(&file, with_table).await?;
+    Ok(Some(file))
 }
 
 /// A newer version's books could mean something else: they are left alone.
