@@ -36,7 +36,6 @@ impl Shard {
     }
 
     /// Whether the counter has this item only.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde's skip_serializing_if wants")]
     pub fn is_whole(&self) -> bool {
         self.of <= 1
     }

@@ -109,7 +109,9 @@ impl Books {
                 if !refused.is_empty() {
                     return Answer::Refused(refused);
                 }
-                moved.into_iter().for_each(|(key, item)| self.put(key, item));
+                for (key, item) in moved {
+                    self.put(key, item);
+                }
                 self.reservations.insert(reservation.request_id().to_owned(), *reservation);
                 Answer::Done
             }
@@ -169,7 +171,9 @@ impl Ledger for MemoryLedger {
         }
         if reservation.enforced().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
             let mut charges: Vec<Charge> = reservation.enforced().cloned().collect();
-            charges.iter_mut().for_each(|charge| charge.show(&books.figures(charge)));
+            for charge in &mut charges {
+                charge.show(&books.figures(charge));
+            }
             let refusing = charges.iter().filter(|charge| !charge.fits());
             return Ok(Created::NoRoom(refusing.map(|charge| (charge.key(), books.figures(charge))).collect()));
         }

@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,4,16,64", value_parser = clap::value_parser!(u8).range(1..=64))]
     shards: Vec<u8>,
     /// Numbers of workers, each with one request at a time.
-    #[arg(long, value_delimiter = ',', default_value = "16,32,64,128,256,512,1024,2048,4096", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_delimiter = ',', default_value = "16,32,40,64,96,112,128,256,384,512,1024,1536,2048,4096", value_parser = clap::value_parser!(u32).range(1..))]
     workers: Vec<u32>,
     /// How much room the budget has: far more than is asked, or for half of the workers at a time.
     #[arg(long, value_enum, default_value_t = Room::Plenty)]

@@ -54,12 +54,7 @@ pub fn held(request_id: &str, shards: u8, limit: u64) -> Reservation {
             underlying: String::new(),
             model_metric: String::new(),
         },
-        tags: Tags {
-            values: TagValues::new(),
-            request_id: request_id.to_owned(),
-            timestamp: String::new(),
-            model_metric: String::new(),
-        },
+        tags: Tags { values: TagValues::new(), request_id: request_id.to_owned(), timestamp: String::new(), model_metric: String::new() },
         usage: None,
         cost: None,
         largest_max_tokens: None,

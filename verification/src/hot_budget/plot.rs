@@ -47,11 +47,11 @@ fn draw(report: &Report, text: &mut String) -> Result<(), DrawingAreaErrorKind<s
         let mut points: Vec<(f64, f64)> =
             report.rows.iter().filter(|row| row.shards == shards).map(|row| (f64::from(row.workers), row.goodput.max(5.0))).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let last = points.last().copied().unwrap_or((least, 5.0));
+        let end = points.last().copied().unwrap_or((least, 5.0));
         chart.draw_series([PathElement::new(points.clone(), colour.stroke_width(2))])?;
         chart.draw_series(points.into_iter().map(|point| Circle::new(point, 3, colour.filled())))?;
         let word = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
-        chart.draw_series([Text::new(word, (last.0 * 1.04, last.1 * 1.05), ("sans-serif", 14).into_font().color(colour))])?;
+        chart.draw_series([Text::new(word, (end.0 * 1.04, end.1 * 1.05), ("sans-serif", 14).into_font().color(colour))])?;
     }
     area.present()
 }

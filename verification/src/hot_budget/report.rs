@@ -96,7 +96,8 @@ mod tests {
 
     #[test]
     fn a_seed_replays_and_the_curves_can_be_drawn() {
-        let rows: Vec<Figures> = [(1, 16), (1, 64), (4, 16), (4, 64)].map(|(shards, workers)| simulated(shards, workers, Room::Plenty)).to_vec();
+        let rows: Vec<Figures> =
+            [(1, 16), (1, 64), (4, 16), (4, 64)].map(|(shards, workers)| simulated(shards, workers, Room::Plenty)).to_vec();
         let again = simulated(4, 64, Room::Plenty);
         assert_eq!(serde_json::json!(again), serde_json::json!(rows[3]));
         let report = Report { model: Model::default(), room: Room::Plenty, seconds: 5, seed: 1, rows };

@@ -93,10 +93,7 @@ impl Store {
         let rate = self.units_per_second;
         let mut enough = true;
         for key in keys {
-            let stored = self
-                .items
-                .entry((*key).clone())
-                .or_insert_with(|| Stored { units: rate, counted_at: now, ..Stored::default() });
+            let stored = self.items.entry((*key).clone()).or_insert_with(|| Stored { units: rate, counted_at: now, ..Stored::default() });
             #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes")]
             let passed = (now - stored.counted_at) as f64 / 1e6;
             stored.units = (stored.units + passed * rate).min(rate);

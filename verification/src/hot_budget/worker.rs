@@ -34,9 +34,9 @@ pub enum Ended {
 #[derive(Debug)]
 enum Stage {
     Looking,
-    Holding(Holding),
-    Calling(Reservation),
-    Settling(Moving),
+    Holding(Box<Holding>),
+    Calling(Box<Reservation>),
+    Settling(Box<Moving>),
     Pausing,
 }
 
@@ -79,7 +79,7 @@ impl Worker {
         self.requests += 1;
         let id = format!("{:08x}-{:08x}", self.number, self.requests);
         let (holding, ask) = Holding::start(&books::held(&id, settings.shards, limit));
-        self.stage = Stage::Holding(holding);
+        self.stage = Stage::Holding(Box::new(holding));
         (self.send(ask, 0, rng), None)
     }
 
@@ -113,7 +113,7 @@ impl Worker {
                     (self.send(ask, lost, rng), None)
                 }
                 Next::End(Held::Held(placed)) => {
-                    self.stage = Stage::Calling(*placed);
+                    self.stage = Stage::Calling(placed);
                     (Doing::Wait(drawn(rng, settings.model.call_ms, settings.model.sigma)), None)
                 }
                 Next::End(Held::NoRoom(_)) => self.pause(Ended::Refused, settings, rng),
@@ -143,7 +143,7 @@ impl Worker {
             Stage::Calling(held) => match books::end(&held, settings.room == Room::Half) {
                 Some((version, step)) => {
                     let (moving, ask) = Moving::start(version, &step);
-                    self.stage = Stage::Settling(moving);
+                    self.stage = Stage::Settling(Box::new(moving));
                     (self.send(ask, 0, rng), None)
                 }
                 None => self.pause(Ended::Unsettled, settings, rng),

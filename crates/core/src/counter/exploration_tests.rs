@@ -266,7 +266,8 @@ impl World {
             }
         }
         let cuts: Vec<_> = self.items.values().filter_map(|item| item.cuts.get(&Unit::Tokens)).collect();
-        let total: i64 = self.items.values().map(|item| item.committed(Unit::Tokens)).sum::<i64>() + cuts.iter().map(|cut| cut.room).sum::<i64>();
+        let total: i64 =
+            self.items.values().map(|item| item.committed(Unit::Tokens)).sum::<i64>() + cuts.iter().map(|cut| cut.room).sum::<i64>();
         let uniform = cuts.iter().all(|cut| cut.limit.cast_signed() == total) && [0, usize::from(SHARDS)].contains(&cuts.len());
         let overdrawn = self.items.values().filter(|item| item.overdrawn).count();
         let whole = cuts.iter().all(|cut| cut.room >= 0) || overdrawn == usize::from(SHARDS);

@@ -39,7 +39,10 @@ pub struct Holding {
 pub(super) enum Stage {
     Writing,
     /// The shards of counters that were short are being read; these have one item, and no room.
-    Reading { full: Vec<(CounterKey, BTreeMap<Unit, Figures>)>, short: Vec<usize> },
+    Reading {
+        full: Vec<(CounterKey, BTreeMap<Unit, Figures>)>,
+        short: Vec<usize>,
+    },
     /// Room is being moved; what is still to move.
     Moving(VecDeque<Vec<Rewrite>>),
 }

@@ -105,13 +105,13 @@ impl Moving {
         let moves = self.moves();
         let mut rewrites = VecDeque::new();
         for key in short {
-            let (Some(charge), Some(moved)) = (self.charge(&key), moves.iter().find(|moved| moved.key == key)) else { continue };
-            match way(charge, &shards(charge, found), &excess(&moved.amounts)) {
+            let (Some(charge), Some(one)) = (self.charge(&key), moves.iter().find(|one| one.key == key)) else { continue };
+            match way(charge, &shards(charge, found), &excess(&one.amounts)) {
                 Way::Open => {}
                 Way::Expired => {
                     self.expired.insert(key);
                 }
-                Way::After(moved) => rewrites.push_back(moved),
+                Way::After(next) => rewrites.push_back(next),
             }
         }
         // The first round has waited for nobody yet.

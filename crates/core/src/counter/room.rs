@@ -52,27 +52,20 @@ pub fn place(charge: &Charge, items: &[Option<CounterItem>], round: u32) -> Plac
     if !items.iter().all(|item| item.as_ref().is_some_and(cut_so)) {
         return Place::After(charge.shard, cut(charge, items));
     }
-    let item = |shard: Shard| items.get(usize::from(shard.index)).and_then(Option::as_ref);
-    let roomy = charge.shard.from_here().find(|shard| item(*shard).is_some_and(|item| has_room(item, &asked)));
-    match roomy {
-        Some(shard) => Place::On(shard),
-        None => {
-            let needs = asked.iter().map(|(unit, asked)| (*unit, asked.hold)).collect();
-            let near = usize::from(charge.shard.of).isqrt().max(1);
-            let short_of = |shard: &Shard| item(*shard).map(|item| missing(item, &asked));
-            // In the end to where most of it is already: two that gather for themselves might for ever take it from each other.
-            let shard = if round < ROUNDS_NEARBY {
-                charge.shard.from_here().take(near).min_by_key(short_of)
-            } else {
-                charge.shard.all().min_by_key(short_of)
-            };
-            let shard = shard.unwrap_or(charge.shard);
-            // What was read at different moments may not add up; cutting anew does not depend on that.
-            match gather(charge, shard, items, &needs) {
-                Some(rewrites) => Place::After(shard, rewrites),
-                None => Place::After(charge.shard, cut(charge, items)),
-            }
-        }
+    let item = |shard: &Shard| items.get(usize::from(shard.index)).and_then(Option::as_ref);
+    if let Some(shard) = charge.shard.from_here().find(|shard| item(shard).is_some_and(|item| has_room(item, &asked))) {
+        return Place::On(shard);
+    }
+    let short_of = |shard: &Shard| item(shard).map(|item| missing(item, &asked));
+    // In the end to where most of it is already: two that gather for themselves might for ever take it from each other.
+    let near = if round < ROUNDS_NEARBY { usize::from(charge.shard.of).isqrt().max(1) } else { 0 };
+    let shard = charge.shard.from_here().take(near).min_by_key(short_of).or_else(|| charge.shard.all().min_by_key(short_of));
+    let shard = shard.unwrap_or(charge.shard);
+    let needs = asked.iter().map(|(unit, asked)| (*unit, asked.hold)).collect();
+    // What was read at different moments may not add up; cutting anew does not depend on that.
+    match gather(charge, shard, items, &needs) {
+        Some(rewrites) => Place::After(shard, rewrites),
+        None => Place::After(charge.shard, cut(charge, items)),
     }
 }
 
@@ -163,8 +156,8 @@ fn cut(charge: &Charge, items: &[Option<CounterItem>]) -> Vec<Rewrite> {
     })
 }
 
-fn all(charge: &Charge, mut change: impl FnMut(Shard) -> Change) -> Vec<Rewrite> {
-    let rewrite = |shard| Rewrite { key: charge.key_on(shard), window_end: charge.span.end, change: change(shard) };
+fn all(charge: &Charge, mut of: impl FnMut(Shard) -> Change) -> Vec<Rewrite> {
+    let rewrite = |shard| Rewrite { key: charge.key_on(shard), window_end: charge.span.end, change: of(shard) };
     charge.shard.all().map(rewrite).collect()
 }
 

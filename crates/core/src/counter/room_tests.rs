@@ -87,7 +87,8 @@ fn a_hold_goes_where_there_is_room_and_else_room_comes_to_it() {
 #[test]
 fn whoever_looks_for_room_again_and_again_looks_where_all_others_do() {
     let items = "20+5 18+7 25+0 20+5";
-    for (round, expected) in [(0, "on 3 of 20+0 18+7 25+0 20+10"), (2, "on 3 of 20+0 18+7 25+0 20+10"), (3, "on 1 of 20+5 18+10 25+0 20+2")] {
+    for (round, expected) in [(0, "on 3 of 20+0 18+7 25+0 20+10"), (2, "on 3 of 20+0 18+7 25+0 20+10"), (3, "on 1 of 20+5 18+10 25+0 20+2")]
+    {
         assert_eq!(placed_in(round, 100, 10, shards(100, items)), expected, "round {round}");
     }
 }
@@ -146,10 +147,7 @@ fn a_settlement_above_its_hold_takes_the_room_of_others_and_else_stops_all_holds
 #[test]
 fn room_in_one_unit_is_no_room_in_another() {
     let mut items = shards(100, "15+10 15+10 15+10 15+10");
-    let both = Charge {
-        amounts: vec![amount(Unit::Tokens, 100, 10, [0; 3]), amount(Unit::Requests, 4, 1, [0; 3])],
-        ..asks(100, 10)
-    };
+    let both = Charge { amounts: vec![amount(Unit::Tokens, 100, 10, [0; 3]), amount(Unit::Requests, 4, 1, [0; 3])], ..asks(100, 10) };
     // A unit that the policy has just added is cut first, and so are all others again.
     let Place::After(shard, rewrites) = place(&both, &items, 0) else { panic!("not cut") };
     assert_eq!((shard, rewrites.len()), (both.shard, 4));
