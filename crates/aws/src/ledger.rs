@@ -220,7 +220,7 @@ impl Ledger for DynamoDbLedger {
         if reservation.enforced().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
             return self.never(reservation).await;
         }
-        match self.hold(reservation).await? {
+        match Box::pin(self.hold(reservation)).await? {
             Held::Held(placed) if *placed == *reservation => Ok(Created::Created),
             Held::Held(placed) => Ok(Created::OnOtherShards(placed)),
             Held::Exists(stored) => Ok(Created::Exists(stored)),
@@ -243,7 +243,7 @@ impl Ledger for DynamoDbLedger {
                 Some(item) => Ok(Written::Changed(Some(Box::new(reservation_from(&item).map_err(unreadable)?)))),
             };
         }
-        match self.move_on(version, step).await? {
+        match Box::pin(self.move_on(version, step)).await? {
             Moved::Moved => Ok(Written::Written),
             Moved::Changed(stored) => Ok(Written::Changed(stored)),
             Moved::Contended => Err(LedgerError::Contended),

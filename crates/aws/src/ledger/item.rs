@@ -239,7 +239,7 @@ fn stored_mode(mode: Mode, shard: Shard) -> u16 {
 }
 
 fn mode_from(stored: u16) -> Option<(Mode, Shard)> {
-    let (mode, shard) = (if stored % 2 == 0 { Mode::Enforce } else { Mode::Shadow }, stored / 2);
+    let (mode, shard) = (if stored.is_multiple_of(2) { Mode::Enforce } else { Mode::Shadow }, stored / 2);
     let (index, of) = (shard % u16::from(Shard::MOST), shard / u16::from(Shard::MOST) + 1);
     let shard = Shard { index: u8::try_from(index).ok()?, of: u8::try_from(of).ok()? };
     shard.is_valid().then_some((mode, shard))

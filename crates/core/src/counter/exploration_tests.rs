@@ -60,8 +60,8 @@ enum Defect {
 
 #[derive(Debug, Clone)]
 enum Phase {
-    Holding(Holding, Ask),
-    Moving(Moving, Ask),
+    Holding(Box<Holding>, Ask),
+    Moving(Box<Moving>, Ask),
     Over(String),
 }
 
@@ -118,7 +118,7 @@ impl World {
     fn new(wishes: &[Wish], mishaps: u8) -> Self {
         let process = |(number, wish): (usize, &Wish)| {
             let (holding, ask) = Holding::start(&held(number, *wish));
-            Rc::new(Process { wish: *wish, phase: Phase::Holding(holding, ask), seen: BTreeMap::new(), read: 0 })
+            Rc::new(Process { wish: *wish, phase: Phase::Holding(Box::new(holding), ask), seen: BTreeMap::new(), read: 0 })
         };
         let processes = wishes.iter().enumerate().map(process).collect();
         Self { items: BTreeMap::new(), stored: BTreeMap::new(), processes, mishaps, trail: None }
@@ -187,7 +187,9 @@ impl World {
         if !refused.is_empty() {
             return Ok(Answer::Refused(refused));
         }
-        moves.iter().for_each(|one| one.apply(self.items.entry(one.key.clone()).or_default()));
+        for one in moves {
+            one.apply(self.items.entry(one.key.clone()).or_default());
+        }
         let limit = next.charges[0].amounts[0].limit;
         let committed: i64 = self.items.values().map(|item| item.committed(Unit::Tokens)).sum();
         if next.state == State::Held && committed > limit.cast_signed() {
@@ -234,7 +236,7 @@ impl World {
                     };
                     let (moving, ask) = Moving::start(claimed.version, &step(&claimed, &end));
                     self.stored.insert(claimed.request_id().to_owned(), Rc::new(claimed));
-                    Phase::Moving(moving, ask)
+                    Phase::Moving(Box::new(moving), ask)
                 }
                 Next::End(Held::NoRoom(_)) => Phase::Over("refused".to_owned()),
                 Next::End(other) => Phase::Over(format!("{other:?}")),
