@@ -148,7 +148,7 @@ impl DynamoDbLedger {
         if keys.is_empty() {
             return Ok(HashMap::new());
         }
-        let items = self.items(keys.iter().map(|key| key.as_str().to_owned()).collect(), consistent).await?;
+        let items = Box::pin(self.items(keys.iter().map(|key| key.as_str().to_owned()).collect(), consistent)).await?;
         Ok(items.iter().filter_map(|item| Some((item::key(item)?, item::figures(item)))).collect())
     }
 

@@ -180,7 +180,7 @@ async fn ledger_file(data: Option<&Path>, config: &Config) -> Result<Option<Path
         let clients = Clients::with_http_client(config, endpoints, http_client()).await;
         Ok::<(), StackError>(create_if_absent(&clients.dynamodb(), TABLE).await?)
     };
-    create_whole(&file, with_table).await?;
+    Box::pin(create_whole(&file, with_table)).await?;
     Ok(Some(file))
 }
 
