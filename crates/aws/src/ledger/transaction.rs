@@ -313,9 +313,67 @@ fn read_reasons(reasons: &[CancellationReason], keys: &[CounterKey]) -> Option<C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cost_sentry_core::counter::{Asked, Part, Shift};
+    use expect_test::expect;
 
     fn reason(code: &str) -> CancellationReason {
         CancellationReason::builder().code(code).build()
+    }
+
+    /// What is sent for an item: the update, the condition, and the values by name.
+    fn sent(update: &CounterUpdate) -> String {
+        let value = |(name, value): &(String, AttributeValue)| format!("{name}={}", value.as_n().unwrap());
+        let mut values: Vec<String> = update.values.iter().map(value).collect();
+        values.sort();
+        format!("{}\n  if {}\n  {}\n", update.update, update.condition.as_deref().unwrap_or("-"), values.join(" "))
+    }
+
+    #[test]
+    fn a_shard_moves_on_the_condition_that_core_says() {
+        let span = cost_sentry_core::window::Span { start: Timestamp::UNIX_EPOCH, end: Timestamp::UNIX_EPOCH };
+        let key = CounterKey::new(cost_sentry_core::budget::Mode::Enforce, "a", "day", span, "");
+        let amount = |committed, used, uncertain| BTreeMap::from([(Unit::Tokens, Figures { committed, used, uncertain })]);
+        let asked = BTreeMap::from([(Unit::Tokens, Asked { limit: 100, hold: 7 })]);
+        let one = |amounts, condition| moved(&Move { key: key.clone(), window_end: span.end, amounts, sharded: true, condition });
+        let two = BTreeMap::from([(Unit::Tokens, 3), (Unit::Usd, 4)]);
+        let moves = [
+            one(amount(7, 0, 0), Condition::Room(asked)),
+            one(amount(-4, 3, 0), Condition::Exists),
+            one(amount(3, 10, 0), Condition::Excess(two)),
+        ];
+        let rewrite = |change| rewritten(&Rewrite { key: key.clone(), window_end: span.end, change });
+        let part = |was, share| BTreeMap::from([(Unit::Tokens, Part { was, limit: 100, share })]);
+        let shift = BTreeMap::from([(Unit::Tokens, Shift { limit: 100, room: -5 })]);
+        let rewrites = [
+            rewrite(Change::Cut { parts: part(None, 25), was_overdrawn: false }),
+            rewrite(Change::Cut { parts: part(Some(90), -1), was_overdrawn: true }),
+            rewrite(Change::Shift(shift)),
+            rewrite(Change::Overdraw),
+        ];
+        let sent: String = moves.iter().chain(&rewrites).map(sent).collect();
+        expect![[r"
+            ADD c_tok :c_tok, r_tok :r_tok
+              if attribute_not_exists(od) AND l_tok = :l_tok AND r_tok >= :asked_r_tok
+              :asked_r_tok=7 :c_tok=7 :l_tok=100 :r_tok=-7
+            ADD c_tok :c_tok, u_tok :u_tok, r_tok :r_tok
+              if attribute_exists(pk)
+              :c_tok=-4 :r_tok=4 :u_tok=3
+            ADD c_tok :c_tok, u_tok :u_tok, r_tok :r_tok
+              if attribute_exists(pk) AND (attribute_exists(od) OR (attribute_not_exists(l_usd) OR r_usd >= :excess_r_usd) AND (attribute_not_exists(l_tok) OR r_tok >= :excess_r_tok))
+              :c_tok=3 :excess_r_tok=3 :excess_r_usd=4 :r_tok=-3 :u_tok=10
+            SET expiresAt = :expires, l_tok = :l_tok, r_tok = :share_r_tok - if_not_exists(c_tok, :zero) REMOVE od, l_usd, r_usd, l_in, r_in, l_out, r_out, l_req, r_req
+              if attribute_not_exists(od) AND (attribute_not_exists(c_tok) OR c_tok <= :share_r_tok) AND attribute_not_exists(l_tok)
+              :expires=3024000 :l_tok=100 :share_r_tok=25 :zero=0
+            SET expiresAt = :expires, l_tok = :l_tok, r_tok = :share_r_tok - if_not_exists(c_tok, :zero) REMOVE od, l_usd, r_usd, l_in, r_in, l_out, r_out, l_req, r_req
+              if attribute_exists(od) AND c_tok <= :share_r_tok AND l_tok = :was_l_tok
+              :expires=3024000 :l_tok=100 :share_r_tok=-1 :was_l_tok=90 :zero=0
+            ADD r_tok :r_tok
+              if attribute_not_exists(od) AND l_tok = :l_tok AND r_tok >= :given_r_tok
+              :given_r_tok=5 :l_tok=100 :r_tok=-5
+            SET expiresAt = :expires, od = :one
+              if -
+              :expires=3024000 :one=1
+        "]].assert_eq(&sent);
     }
 
     #[test]
