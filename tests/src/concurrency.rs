@@ -111,10 +111,10 @@ async fn exactly_what_fits_is_approved_on_shards_on_dynamodb() {
 }
 
 /// A policy with one budget, by requests.
-fn policy(requests: u64) -> String {
+fn policy(requests: u64, shards: u8) -> String {
     format!(
         "{{ models: {{ claude-3-5-haiku: {{ id: \"us.anthropic.claude-3-5-haiku-20241022-v1:0\" }} }}, \
-           budgets: [{{ name: few, limit: {{ requests: {requests} }}, window: month }}] }}"
+           budgets: [{{ name: few, limit: {{ requests: {requests} }}, window: month, shards: {shards} }}] }}"
     )
 }
 
@@ -152,7 +152,7 @@ async fn shown(world: &World) -> Vec<[i64; 3]> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_executions_of_one_id_send_one_call_and_settle_once() {
     const ROUNDS: u32 = 40;
-    let world = Arc::new(World::new(&policy(1_000)).await);
+    let world = Arc::new(World::new(&policy(1_000, 1)).await);
     for _ in 0..ROUNDS {
         let execution = new_execution();
         let endings = endings(&world, vec![execution.clone(), execution]).await;
@@ -176,7 +176,16 @@ async fn two_executions_of_one_id_send_one_call_and_settle_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_executions_at_once_exactly_as_many_as_have_room_call_the_model() {
-    let world = Arc::new(World::new(&policy(10)).await);
+    exactly_as_many_as_have_room_call_the_model(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_executions_at_once_exactly_as_many_as_have_room_on_all_shards_call_the_model() {
+    exactly_as_many_as_have_room_call_the_model(4).await;
+}
+
+async fn exactly_as_many_as_have_room_call_the_model(shards: u8) {
+    let world = Arc::new(World::new(&policy(10, shards)).await);
     let endings = endings(&world, (0..TASKS).map(|_| new_execution()).collect()).await;
     let expected = [("\"INVOCATION_SUCCEEDED\"".to_owned(), 10), ("\"RATE_LIMIT_DENIED\"".to_owned(), TASKS - 10)];
     assert_eq!(endings, BTreeMap::from(expected));

@@ -4,8 +4,10 @@
 //! | --- | --- | --- |
 //! | hold, deny | `pk = R#<requestId>`, `pk = C#<budget>#<window>#<start>#<scope>` per counter | TransactWriteItems, or PutItem for a denial |
 //! | any other transition | the same keys | PutItem, or TransactWriteItems where counters move |
+//! | move room between shards | `pk = C#<budget>#<window>#<start>#<scope>#<shard>/<n>`, several of the n | TransactWriteItems |
 //! | find by id | `pk = R#<requestId>` | GetItem, consistent |
 //! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
+//! | what a sharded counter shows | the same, of each shard | BatchGetItem, consistent where it looks full |
 //! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
 //! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
 //!
