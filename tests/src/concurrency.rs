@@ -1,10 +1,10 @@
 //! Many at once: never over a limit, never a call too many, and the books always add up.
 
 use crate::harness::{World, sample};
-use crate::ledger_suite::books::{claim, held, settle, tokens};
+use crate::ledger_suite::books::{claim, held, settle, spread, tokens};
 use crate::ledger_suite::{Embedded, figures};
 use cost_sentry::commands::new_execution;
-use cost_sentry_core::reservation::Reservation;
+use cost_sentry_core::reservation::{Figures, Reservation};
 use cost_sentry_workflow::ledger::{Driven, drive};
 use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use cost_sentry_workflow::ports::{Created, Ledger};
@@ -48,6 +48,7 @@ async fn round<L: Ledger + 'static>(ledger: &Arc<L>, round: usize) {
 async fn create<L: Ledger>(ledger: Arc<L>, reservation: Reservation) -> Option<Reservation> {
     match ledger.create(&reservation).await.unwrap() {
         Created::Created => Some(reservation),
+        Created::OnOtherShards(placed) => Some(*placed),
         Created::NoRoom(_) => None,
         Created::Exists(stored) => panic!("{stored:?}"),
     }
@@ -83,11 +84,37 @@ async fn exactly_what_fits_is_approved_on_dynamodb() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_what_fits_is_approved_on_shards_in_memory() {
+    for shards in [2, 4, 64] {
+        spread(shards);
+        let ledger = Arc::new(MemoryLedger::default());
+        for n in 0..100 {
+            round(&ledger, n).await;
+        }
+        let mut books = ledger.books();
+        books.counters.retain(|_, shown| shown.values().any(|figures| *figures != Figures::default()));
+        let mut sums = books.recount();
+        sums.retain(|_, shown| shown.values().any(|figures| *figures != Figures::default()));
+        assert_eq!(sums, books.counters, "{shards} shards");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_what_fits_is_approved_on_shards_on_dynamodb() {
+    let store = Embedded::start().await;
+    let ledger = Arc::new(store.ledger.clone());
+    for (n, shards) in [2, 4, 4, 8].into_iter().enumerate() {
+        spread(shards);
+        round(&ledger, n).await;
+    }
+}
+
 /// A policy with one budget, by requests.
-fn policy(requests: u64) -> String {
+fn policy(requests: u64, shards: u8) -> String {
     format!(
         "{{ models: {{ claude-3-5-haiku: {{ id: \"us.anthropic.claude-3-5-haiku-20241022-v1:0\" }} }}, \
-           budgets: [{{ name: few, limit: {{ requests: {requests} }}, window: month }}] }}"
+           budgets: [{{ name: few, limit: {{ requests: {requests} }}, window: month, shards: {shards} }}] }}"
     )
 }
 
@@ -125,7 +152,7 @@ async fn shown(world: &World) -> Vec<[i64; 3]> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_executions_of_one_id_send_one_call_and_settle_once() {
     const ROUNDS: u32 = 40;
-    let world = Arc::new(World::new(&policy(1_000)).await);
+    let world = Arc::new(World::new(&policy(1_000, 1)).await);
     for _ in 0..ROUNDS {
         let execution = new_execution();
         let endings = endings(&world, vec![execution.clone(), execution]).await;
@@ -149,7 +176,16 @@ async fn two_executions_of_one_id_send_one_call_and_settle_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_many_executions_at_once_exactly_as_many_as_have_room_call_the_model() {
-    let world = Arc::new(World::new(&policy(10)).await);
+    exactly_as_many_as_have_room_call_the_model(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_executions_at_once_exactly_as_many_as_have_room_on_all_shards_call_the_model() {
+    exactly_as_many_as_have_room_call_the_model(4).await;
+}
+
+async fn exactly_as_many_as_have_room_call_the_model(shards: u8) {
+    let world = Arc::new(World::new(&policy(10, shards)).await);
     let endings = endings(&world, (0..TASKS).map(|_| new_execution()).collect()).await;
     let expected = [("\"INVOCATION_SUCCEEDED\"".to_owned(), 10), ("\"RATE_LIMIT_DENIED\"".to_owned(), TASKS - 10)];
     assert_eq!(endings, BTreeMap::from(expected));

@@ -9,11 +9,12 @@ mod moving;
 mod operation;
 mod random_histories;
 mod rig;
+mod shards;
 
 use cost_sentry::local::stack::{Options, Stack, TABLE};
 use cost_sentry_aws::ledger::DynamoDbLedger;
 use cost_sentry_core::budget::CounterKey;
-use cost_sentry_core::reservation::Transition;
+use cost_sentry_core::reservation::{Charge, Transition};
 use cost_sentry_workflow::ledger::{Driven, drive_stored};
 use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use cost_sentry_workflow::ports::{CounterFigures, Ledger};
@@ -24,8 +25,15 @@ pub trait Store {
 
     fn ledger(&self) -> &Self::Ledger;
 
-    /// Forgets a counter, as the store does some time after its window.
-    async fn expire(&self, key: &CounterKey);
+    /// Forgets one item of a counter, as the store does some time after its window.
+    async fn expire_item(&self, key: &CounterKey);
+
+    /// Forgets the whole counter of a charge.
+    async fn expire(&self, charge: &Charge) {
+        for key in charge.counter_keys() {
+            self.expire_item(&key).await;
+        }
+    }
 }
 
 impl Store for MemoryLedger {
@@ -35,7 +43,7 @@ impl Store for MemoryLedger {
         self
     }
 
-    async fn expire(&self, key: &CounterKey) {
+    async fn expire_item(&self, key: &CounterKey) {
         self.expire(key);
     }
 }
@@ -60,24 +68,31 @@ impl Store for Embedded {
         &self.ledger
     }
 
-    async fn expire(&self, key: &CounterKey) {
+    async fn expire_item(&self, key: &CounterKey) {
         let key = aws_sdk_dynamodb::types::AttributeValue::S(key.as_str().to_owned());
         self.stack.clients.dynamodb().delete_item().table_name(TABLE).key("pk", key).send().await.unwrap();
     }
 }
 
-/// Each behaviour as a test of each store.
+/// Each behaviour as a test of each store, with counters of one item and of many.
 macro_rules! on_both_stores {
     ($($behaviour:ident)*) => {
-        mod memory {
+        crate::ledger_suite::on_both_stores! { 1 memory dynamodb $($behaviour)* }
+        crate::ledger_suite::on_both_stores! { 4 memory_on_4_shards dynamodb_on_4_shards $($behaviour)* }
+        crate::ledger_suite::on_both_stores! { 64 memory_on_64_shards dynamodb_on_64_shards $($behaviour)* }
+    };
+    ($shards:literal $memory:ident $dynamodb:ident $($behaviour:ident)*) => {
+        mod $memory {
             $(#[tokio::test]
             async fn $behaviour() {
+                crate::ledger_suite::books::spread($shards);
                 super::$behaviour(&cost_sentry_workflow::memory_ledger::MemoryLedger::default()).await;
             })*
         }
-        mod dynamodb {
+        mod $dynamodb {
             $(#[tokio::test]
             async fn $behaviour() {
+                crate::ledger_suite::books::spread($shards);
                 super::$behaviour(&crate::ledger_suite::Embedded::start().await).await;
             })*
         }

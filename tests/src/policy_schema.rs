@@ -56,7 +56,7 @@ fn whole() -> Value {
         }],
         "budgets": [
             {
-                "id": "org", "name": "org-month", "window": "month", "timeZone": "Europe/Berlin", "resetDay": 15, "mode": "enforce",
+                "id": "org", "name": "org-month", "window": "month", "timeZone": "Europe/Berlin", "resetDay": 15, "mode": "enforce", "shards": 64,
                 "limit": { "usd": 5000.25, "tokens": 1, "inputTokens": 2, "outputTokens": 3, "requests": 4 },
                 "frozen": false, "effective": "atOnce", "increases": [
                     { "limit": { "usd": "99.5", "requests": 4 }, "from": "2026-11-20T00:00:00Z", "until": "2026-11-27T00:00:00+01:00", "reason": "the launch" }
@@ -205,6 +205,10 @@ fn broken_budgets() -> Vec<(&'static str, Value)> {
         ("/prices/0/longContext", json!({})),
         ("/prices/0/longContext/0", json!({ "above": 5 })),
         ("/prices/0/longContext/0/above", Value::Null),
+        ("/budgets/0/shards", json!(0)),
+        ("/budgets/0/shards", json!(65)),
+        ("/budgets/0/shards", json!("4")),
+        ("/budgets/0/shards", json!(1.5)),
         ("/budgets/0/period", json!({ "from": "2027-01-01T00:00:00Z", "until": "2027-02-01T00:00:00Z" })),
         ("/budgets/1/resetDay", json!(3)),
         ("/budgets/1/per", json!("model")),

@@ -10,3 +10,5 @@ pub mod reality;
 pub mod side_by_side;
 pub mod simulation;
 pub mod spread;
+
+pub mod hot_budget;

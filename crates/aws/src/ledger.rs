@@ -4,8 +4,10 @@
 //! | --- | --- | --- |
 //! | hold, deny | `pk = R#<requestId>`, `pk = C#<budget>#<window>#<start>#<scope>` per counter | TransactWriteItems, or PutItem for a denial |
 //! | any other transition | the same keys | PutItem, or TransactWriteItems where counters move |
+//! | move room between shards | `pk = C#<budget>#<window>#<start>#<scope>#<shard>/<n>`, several of the n | TransactWriteItems |
 //! | find by id | `pk = R#<requestId>` | GetItem, consistent |
 //! | what a counter shows | `pk = C#…`, `pk = S#…` | BatchGetItem, consistent |
+//! | what a sharded counter shows | the same, of each shard | BatchGetItem, consistent where it looks full |
 //! | sweep by lease | index `lease`: `leasePartition = L0…L7`, `leaseEnd` | Query per partition, then BatchGetItem |
 //! | usage by tag and day; audit of a window | index `day`: `dayPartition = <UTC day>#0…7`, `decidedAt` | Query per partition, then BatchGetItem |
 //! | a window's counters, also those that no reservation names | index `day`: `dayPartition = C<UTC month of its start>#0…7`, `decidedAt` its start | Query per partition, then BatchGetItem |
@@ -23,7 +25,7 @@ mod transaction;
 
 pub use adjustment::Mended;
 pub use audit::{AuditOf, Progress};
-pub use item::{Item, ItemError, figures as counter_figures, reservation_from, reservation_item};
+pub use item::{Item, ItemError, counter_item, figures as counter_figures, reservation_from, reservation_item};
 
 use crate::table::{DAY_INDEX, LEASE_INDEX, PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::Client;
@@ -31,15 +33,17 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnConditionCheckFailure};
 use cost_sentry_core::budget::CounterKey;
+use cost_sentry_core::counter::{Ask, Held, Holding, Moved, Moving, Next, sum};
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
+use cost_sentry_workflow::patience::ATTEMPTS;
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::time::Duration;
-use transaction::{Cancelled, Ceiling, patience};
+use transaction::patience;
 
 /// The ledger's table and a client for it.
 #[derive(Debug, Clone)]
@@ -60,7 +64,7 @@ impl DynamoDbLedger {
     /// Writes a reservation alone, on a condition; what is stored, where the condition failed.
     async fn put(&self, reservation: &Reservation, version: Option<u64>) -> Result<Option<Item>, LedgerError> {
         let mut attempt = 0;
-        while attempt < transaction::ATTEMPTS {
+        while attempt < ATTEMPTS {
             let item = reservation_item(reservation).map_err(unreadable)?;
             let mut request = self
                 .client
@@ -85,13 +89,13 @@ impl DynamoDbLedger {
         Err(LedgerError::Contended)
     }
 
-    async fn items(&self, keys: Vec<String>) -> Result<Vec<Item>, LedgerError> {
+    async fn items(&self, keys: Vec<String>, consistent: bool) -> Result<Vec<Item>, LedgerError> {
         let mut items = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(BATCH) {
             let mut wanted: Vec<HashMap<String, AttributeValue>> =
                 chunk.iter().map(|key| HashMap::from([("pk".to_owned(), AttributeValue::S(key.clone()))])).collect();
-            for attempt in 0..transaction::ATTEMPTS {
-                let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).consistent_read(true).build();
+            for attempt in 0..ATTEMPTS {
+                let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).consistent_read(consistent).build();
                 let keys = keys.map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
                 let output = self.client.batch_get_item().request_items(&self.table, keys).send().await.map_err(unavailable)?;
                 items.extend(output.responses.unwrap_or_default().into_values().flatten());
@@ -151,6 +155,36 @@ impl DynamoDbLedger {
         Ok(Created::NoRoom(refusing.map(|(charge, figures)| (charge.key(), figures)).collect()))
     }
 
+    /// The items of these charges' counters, by key.
+    async fn shown(&self, charges: &[&Charge], consistent: bool) -> Result<HashMap<String, CounterFigures>, LedgerError> {
+        let keys: BTreeSet<CounterKey> = charges.iter().flat_map(|charge| charge.counter_keys()).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let items = Box::pin(self.items(keys.iter().map(|key| key.as_str().to_owned()).collect(), consistent)).await?;
+        Ok(items.iter().filter_map(|item| Some((item::key(item)?, item::figures(item)))).collect())
+    }
+
+    async fn hold(&self, reservation: &Reservation) -> Result<Held, LedgerError> {
+        let (mut holding, mut ask) = Holding::start(reservation);
+        loop {
+            match holding.answer(self.carry_out(ask).await?) {
+                Next::Ask(next, lost) => ask = after(lost, next).await,
+                Next::End(held) => return Ok(held),
+            }
+        }
+    }
+
+    async fn move_on(&self, version: u64, step: &Step) -> Result<Moved, LedgerError> {
+        let (mut moving, mut ask) = Moving::start(version, step);
+        loop {
+            match moving.answer(self.carry_out(ask).await?) {
+                Next::Ask(next, lost) => ask = after(lost, next).await,
+                Next::End(moved) => return Ok(moved),
+            }
+        }
+    }
+
     /// The reservations decided on a UTC day, all outcomes, in no order: what usage reports and audits are made from.
     pub async fn decided_on(&self, day: Date) -> Result<Vec<Reservation>, LedgerError> {
         let mut keys = Vec::new();
@@ -159,12 +193,12 @@ impl DynamoDbLedger {
             let found = self.query(DAY_INDEX, partition, ("decidedAt", 0, i64::MAX), usize::MAX).await?;
             keys.extend(found.iter().filter_map(item::key));
         }
-        self.items(keys).await?.iter().map(|item| reservation_from(item).map_err(unreadable)).collect()
+        self.items(keys, true).await?.iter().map(|item| reservation_from(item).map_err(unreadable)).collect()
     }
 
     /// What the named counters show now, shadow or exact; those that do not exist are left out.
     pub async fn counters(&self, keys: &[CounterKey]) -> Result<Vec<(String, CounterFigures)>, LedgerError> {
-        let items = self.items(keys.iter().map(|key| key.as_str().to_owned()).collect()).await?;
+        let items = self.items(keys.iter().map(|key| key.as_str().to_owned()).collect(), true).await?;
         Ok(items.iter().filter_map(|item| Some((item::key(item)?, item::figures(item)))).collect())
     }
 }
@@ -176,17 +210,26 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn figures(&self, charges: &[Charge]) -> Result<Vec<CounterFigures>, LedgerError> {
-        let keys: Vec<CounterKey> = charges.iter().map(Charge::key).collect();
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let (whole, sharded): (Vec<&Charge>, Vec<&Charge>) = charges.iter().partition(|charge| charge.shard.is_whole());
+        let mut found = self.shown(&whole, true).await?;
+        // Many items, read for every request: at half the price, a moment old. But no request is refused on old figures.
+        found.extend(self.shown(&sharded, false).await?);
+        let short = |charge: &&Charge| {
+            let mut now = Charge::clone(charge);
+            now.show(&shown_by(charge, &found));
+            charge.is_enforced() && !now.fits()
+        };
+        let short: Vec<&Charge> = sharded.into_iter().filter(short).collect();
+        let again = self.shown(&short, true).await?;
+        for charge in short {
+            charge.counter_keys().iter().for_each(|key| drop(found.remove(key.as_str())));
         }
-        let found: HashMap<String, CounterFigures> = self.counters(&keys).await?.into_iter().collect();
-        Ok(keys.iter().map(|key| found.get(key.as_str()).cloned().unwrap_or_default()).collect())
+        found.extend(again);
+        Ok(charges.iter().map(|charge| shown_by(charge, &found)).collect())
     }
 
     async fn create(&self, reservation: &Reservation) -> Result<Created, LedgerError> {
-        let deltas = if reservation.state == State::Held { reservation.hold_deltas() } else { Vec::new() };
-        if deltas.is_empty() {
+        if reservation.state != State::Held || reservation.enforced().next().is_none() {
             return match self.put(reservation, None).await? {
                 None => Ok(Created::Created),
                 Some(stored) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
@@ -195,13 +238,12 @@ impl Ledger for DynamoDbLedger {
         if reservation.enforced().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
             return self.never(reservation).await;
         }
-        match self.transact_hold(reservation, &deltas).await? {
-            None => Ok(Created::Created),
-            Some(Cancelled::Reservation(Some(stored))) => Ok(Created::Exists(Box::new(reservation_from(&stored).map_err(unreadable)?))),
-            Some(Cancelled::Reservation(None)) => Err(LedgerError::Unreadable("a refused write without its item".to_owned())),
-            Some(Cancelled::Counters(items)) => {
-                Ok(Created::NoRoom(items.into_iter().map(|(key, item)| (key, item::figures(&item))).collect()))
-            }
+        match Box::pin(self.hold(reservation)).await? {
+            Held::Held(placed) if *placed == *reservation => Ok(Created::Created),
+            Held::Held(placed) => Ok(Created::OnOtherShards(placed)),
+            Held::Exists(stored) => Ok(Created::Exists(stored)),
+            Held::NoRoom(refusing) => Ok(Created::NoRoom(refusing)),
+            Held::Contended => Err(LedgerError::Contended),
         }
     }
 
@@ -212,16 +254,17 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn write(&self, version: u64, step: &Step) -> Result<Written, LedgerError> {
-        let stored = if step.deltas.is_empty() {
-            self.put(&step.next, Some(version)).await?.map(Some)
-        } else {
-            self.transact_step(version, step).await?
-        };
-        match stored {
-            None => Ok(Written::Written),
-            Some(None) => Ok(Written::Changed(None)),
-            Some(Some(item)) if item.is_empty() => Ok(Written::Changed(None)),
-            Some(Some(item)) => Ok(Written::Changed(Some(Box::new(reservation_from(&item).map_err(unreadable)?)))),
+        if step.deltas.is_empty() {
+            return match self.put(&step.next, Some(version)).await? {
+                None => Ok(Written::Written),
+                Some(item) if item.is_empty() => Ok(Written::Changed(None)),
+                Some(item) => Ok(Written::Changed(Some(Box::new(reservation_from(&item).map_err(unreadable)?)))),
+            };
+        }
+        match Box::pin(self.move_on(version, step)).await? {
+            Moved::Moved => Ok(Written::Written),
+            Moved::Changed(stored) => Ok(Written::Changed(stored)),
+            Moved::Contended => Err(LedgerError::Contended),
         }
     }
 
@@ -234,7 +277,7 @@ impl Ledger for DynamoDbLedger {
             past.extend(found.iter().filter_map(|item| Some((item::number(item, "leaseEnd")?, item::key(item)?))));
         }
         past.sort();
-        let items = self.items(past.into_iter().take(most).map(|(_, key)| key).collect()).await?;
+        let items = self.items(past.into_iter().take(most).map(|(_, key)| key).collect(), true).await?;
         // One item that cannot be read must not keep all others from being ended.
         let found = items.iter().filter_map(|item| reservation_from(item).ok());
         // The index may lag behind the items.
@@ -245,7 +288,7 @@ impl Ledger for DynamoDbLedger {
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {
         let all = async {
-            for (key, update) in transaction::updates(deltas, &Ceiling::Nothing) {
+            for (key, update) in transaction::shadow_updates(deltas) {
                 let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
                 let _ = update.onto_item(request).send().await;
             }
@@ -253,6 +296,20 @@ impl Ledger for DynamoDbLedger {
         // Best effort, as the port promises: shadow counters are approximate.
         let _ = tokio::time::timeout(Duration::from_secs(u64::from(time_outs::SHADOW)), all).await;
     }
+}
+
+/// A request, after the patience that is due where others got there first.
+async fn after(lost: u32, ask: Ask) -> Ask {
+    if let Some(attempt) = lost.checked_sub(1) {
+        patience(attempt).await;
+    }
+    ask
+}
+
+/// What a charge's counter shows, all its shards together.
+fn shown_by(charge: &Charge, found: &HashMap<String, CounterFigures>) -> CounterFigures {
+    let keys = charge.counter_keys();
+    sum(keys.iter().filter_map(|key| found.get(key.as_str())))
 }
 
 /// A request that failed for good; throttled to the end is contention, whichever way DynamoDB says it.

@@ -6,6 +6,7 @@ pub use index::Budgets;
 pub(crate) use index::Index;
 
 use crate::quantity::NanoUsd;
+use crate::shard::Shard;
 use crate::tags::Tags;
 use crate::window::{Span, WindowSpec};
 use jiff::Timestamp;
@@ -144,6 +145,8 @@ pub struct Budget {
     pub since: Option<Timestamp>,
     /// The definition before the last change, for as long as that one is in force.
     pub before: Option<Box<Before>>,
+    /// How many items each of its counters is spread over: 1 to [`Shard::MOST`].
+    pub shards: u8,
 }
 
 /// What a budget's keys are looked up in: the model under its three names, and the tags.
@@ -235,6 +238,15 @@ pub struct CounterParts<'a> {
     pub start: Timestamp,
     /// The counter within the budget.
     pub scope: &'a str,
+    /// The item, of a counter that is spread over several.
+    pub shard: Option<Shard>,
+}
+
+/// What the last part of a shard's key says.
+fn shard(text: &str) -> Option<Shard> {
+    let (index, of) = text.split_once('/')?;
+    let shard = Shard { index: index.parse().ok()?, of: of.parse().ok()? };
+    (shard.is_valid() && !shard.is_whole()).then_some(shard)
 }
 
 impl CounterKey {
@@ -258,7 +270,25 @@ impl CounterKey {
         let mut parts = self.0.splitn(5, '#');
         let kind = parts.next()?;
         let (budget, window, start, scope) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        matches!(kind, "C" | "S").then_some(CounterParts { budget, window, start: start.parse().ok()?, scope })
+        let (scope, shard) = match scope.rsplit_once('#') {
+            Some((before, last)) => shard(last).map_or((scope, None), |shard| (before, Some(shard))),
+            None => (scope, None),
+        };
+        matches!(kind, "C" | "S").then_some(CounterParts { budget, window, start: start.parse().ok()?, scope, shard })
+    }
+
+    /// All items of the counter, where the name is that of one of several.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        let (counter, last) = self.0.rsplit_once('#')?;
+        let counter = Self(counter.to_owned());
+        Some(shard(last)?.all().map(|one| counter.clone().on(one)).collect())
+    }
+
+    /// One item of a counter of that name. Counters of different numbers of items have nothing in common, so the number is part of it;
+    /// the only item of a counter goes by the counter's own name.
+    #[must_use]
+    pub fn on(self, shard: Shard) -> Self {
+        if shard.is_whole() { self } else { Self(format!("{}#{}/{}", self.0, shard.index, shard.of)) }
     }
 
     /// Whether the counter is exact, or a shadow's.
@@ -285,6 +315,9 @@ mod tests {
             key(Mode::Shadow, "costCenter=sales|environment="),
             "S#org-month#month#2026-11-01T00:00:00Z#costCenter=sales|environment="
         );
+        let shard = |index, of| CounterKey::new(Mode::Enforce, "org-month", "month", span, "model=a/b").on(Shard { index, of });
+        assert_eq!(shard(0, 1).as_str(), "C#org-month#month#2026-11-01T00:00:00Z#model=a/b");
+        assert_eq!(shard(7, 16).as_str(), "C#org-month#month#2026-11-01T00:00:00Z#model=a/b#7/16");
     }
 
     #[test]
@@ -292,10 +325,13 @@ mod tests {
         let span = Span { start: "2026-11-01T00:00:00.5Z".parse().unwrap(), end: "2026-12-01T00:00:00Z".parse().unwrap() };
         for scope in ["", "applicationId=a", "costCenter=sales#7|environment="] {
             for mode in [Mode::Enforce, Mode::Shadow] {
-                let key = CounterKey::new(mode, "org-month", "month", span, scope);
-                let parts = CounterParts { budget: "org-month", window: "month", start: span.start, scope };
-                assert_eq!(key.parts(), Some(parts));
-                assert_eq!(CounterKey::stored(key.as_str()), Some(key));
+                for shard in [None, Some(Shard { index: 3, of: 16 })] {
+                    let key = CounterKey::new(mode, "org-month", "month", span, scope).on(shard.unwrap_or_default());
+                    let parts = CounterParts { budget: "org-month", window: "month", start: span.start, scope, shard };
+                    assert_eq!(key.parts(), Some(parts));
+                    assert_eq!(key.items().map(|items| items.iter().position(|item| *item == key)), shard.map(|_| Some(3)));
+                    assert_eq!(CounterKey::stored(key.as_str()), Some(key));
+                }
             }
         }
         for text in ["", "C#a#day", "C#a#day#yesterday#", "R#a#day#2026-11-01T00:00:00Z#", "A#C#a#day#2026-11-01T00:00:00Z#"] {

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use crate::price::{Prices, Usage};
 use crate::quantity::{Rate, Tokens};
 use crate::reservation::{Charge, Figures, Reservation, State, UnitCharge};
+use crate::shard::Shard;
 use crate::tags::{TagValues, Tags};
 use crate::window::Span;
 use serde_json::{Value, json};
@@ -89,7 +90,7 @@ pub fn amount(unit: Unit, limit: u64, hold: u64, figures: [i64; 3]) -> UnitCharg
 pub fn charge(budget: &str, mode: Mode, amounts: Vec<UnitCharge>) -> Charge {
     let span = Span { start: "2026-11-20T12:00:00Z".parse().unwrap(), end: "2026-11-20T13:00:00Z".parse().unwrap() };
     let (budget, window) = (budget.to_owned(), "hour".to_owned());
-    Charge { name: budget.clone(), budget, window, span, scope: String::new(), mode, frozen: false, amounts }
+    Charge { name: budget.clone(), budget, window, span, scope: String::new(), mode, frozen: false, shard: Shard::WHOLE, amounts }
 }
 
 /// A reservation of half past noon, at one dollar a million tokens in and five out.

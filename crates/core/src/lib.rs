@@ -13,6 +13,7 @@ pub mod audit;
 pub mod budget;
 mod canonical;
 pub mod catalog;
+pub mod counter;
 pub mod estimate;
 #[cfg(test)]
 mod fixtures;
@@ -26,6 +27,7 @@ pub mod quantity;
 pub mod refusal;
 pub mod request;
 pub mod reservation;
+pub mod shard;
 pub mod tags;
 pub mod warning;
 pub mod window;

@@ -10,6 +10,7 @@ use crate::price::{Caching, Prices, ServiceTier};
 use crate::quantity::{NanoUsd, Tokens};
 use crate::request::Request;
 use crate::reservation::{Charge, Figures, Reservation, State, UnitCharge};
+use crate::shard::Shard;
 use crate::window::WindowSpec;
 use jiff::Timestamp;
 
@@ -91,6 +92,7 @@ pub fn plan(policy: &Policy, request: &Request, estimate: Estimate, now: Timesta
                 scope: budget.scope(subject),
                 mode: budget.mode,
                 frozen: budget.frozen,
+                shard: Shard::of_request(&request.tags.request_id, budget.shards),
                 amounts,
             }),
             None if budget.mode == Mode::Enforce => {

@@ -99,6 +99,24 @@ fn a_request_is_held_for_on_the_budgets_that_match_it_and_on_its_own_counter_of_
 }
 
 #[test]
+fn a_spread_counter_s_charge_goes_to_the_shard_that_the_request_s_id_names() {
+    let spread = budgets(&json!([
+        { "name": "one", "limit": { "requests": 9 }, "window": "day", "shards": 1 },
+        { "name": "four", "limit": { "requests": 9 }, "window": "day", "per": ["model"], "shards": 4 },
+        { "name": "trial", "limit": { "requests": 9 }, "window": "day", "shards": 64, "mode": "shadow" },
+    ]));
+    check(
+        &spread,
+        &[],
+        &expect![[r"
+            C#one#day#2026-11-20T00:00:00Z# requests 1 of 9
+            C#four#day#2026-11-20T00:00:00Z#model=claude-3-5-haiku#0/4 requests 1 of 9
+            S#trial#day#2026-11-20T00:00:00Z##24/64 requests 1 of 9
+        "]],
+    );
+}
+
+#[test]
 fn each_unit_holds_the_worst_case() {
     let policy = budgets(&json!([
         { "name": "all", "limit": { "usd": 1, "tokens": 5000, "inputTokens": 5000, "outputTokens": 5000, "requests": 5 }, "window": "day" }

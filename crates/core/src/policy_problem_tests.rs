@@ -64,7 +64,7 @@ fn every_problem_of_a_thoroughly_broken_policy_is_named_at_once() {
             /budgets/0/limit/dollars: no field of this name; known here: `usd`, `tokens`, `inputTokens`, `outputTokens` and `requests`
             /budgets/0/window: one of `minute`, `hour`, `day`, `week` and `month`
             /budgets/0/match/environment: a value that `environment` can have: this one never matches, so the budget would never count
-            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per`, `mode`, `increases`, `frozen` and `effective`
+            /budgets/1: an object with `id`, `name`, `limit`, `window`, `timeZone`, `resetDay`, `period`, `match`, `per`, `mode`, `increases`, `frozen`, `effective` and `shards`
         "]],
     );
 }
@@ -158,6 +158,9 @@ fn broken_budgets_are_problems() {
     let period = json!({ "from": "2026-11-01T00:00:00.5Z", "until": "2026-12-01T00:00:00.000001Z" });
     budget(&[("/window", json!(null)), ("/period", period)], &["/budgets/3/period/from", "/budgets/3/period/until"]);
     budget(&[("/mode", json!("warn")), ("/limits", json!({}))], &["/budgets/3/limits", "/budgets/3/mode"]);
+    for shards in [json!(0), json!(65), json!(256), json!(-1), json!(1.5), json!("4"), json!([4])] {
+        budget(&[("/shards", shards)], &["/budgets/3/shards"]);
+    }
 }
 
 #[test]

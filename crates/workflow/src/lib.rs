@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod log_line;
 pub mod memory_ledger;
 pub mod metrics;
+pub mod patience;
 pub mod payload;
 pub mod policy_cache;
 pub mod ports;

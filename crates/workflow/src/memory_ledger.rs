@@ -2,8 +2,9 @@
 //! as the other side of the equivalence tests.
 
 use crate::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
-use cost_sentry_core::budget::{CounterKey, Mode};
-use cost_sentry_core::reservation::{Charge, CounterDelta, Figures, Reservation, State, Step};
+use cost_sentry_core::budget::{CounterKey, Mode, Unit};
+use cost_sentry_core::counter::{Answer, Ask, CounterItem, Cut, Held, Holding, Moved, Moving, Next, sum};
+use cost_sentry_core::reservation::{Charge, CounterDelta, Figures, Reservation, State, Step, UnitCharge};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,19 @@ pub struct MemoryLedger {
 pub struct Books {
     /// By request id.
     pub reservations: BTreeMap<String, Reservation>,
-    /// By key, then unit; shadow counters among them.
+    /// By key, then unit; shadow counters among them. A sharded counter has one entry per shard that anything was ever held on.
     pub counters: BTreeMap<CounterKey, CounterFigures>,
+    /// How the limits of sharded counters are cut, by the shard's key.
+    pub shards: BTreeMap<CounterKey, Shards>,
+}
+
+/// One shard's parts of its counter's limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shards {
+    /// Per unit.
+    pub cuts: BTreeMap<Unit, Cut>,
+    /// Nothing is held here before the counter has been cut anew.
+    pub overdrawn: bool,
 }
 
 impl From<Books> for MemoryLedger {
@@ -36,9 +48,11 @@ impl MemoryLedger {
         self.lock().clone()
     }
 
-    /// Forgets a counter, as a store does some time after the end of its window.
-    pub fn expire(&self, counter: &CounterKey) {
-        self.lock().counters.remove(counter);
+    /// Forgets one item of a counter, as a store does some time after the end of its window.
+    pub fn expire(&self, item: &CounterKey) {
+        let mut books = self.lock();
+        books.counters.remove(item);
+        books.shards.remove(item);
     }
 
     fn lock(&self) -> MutexGuard<'_, Books> {
@@ -48,6 +62,26 @@ impl MemoryLedger {
 }
 
 impl Books {
+    /// What one item of a counter says, if there is one.
+    pub fn item(&self, key: &CounterKey) -> Option<CounterItem> {
+        let (figures, shards) = (self.counters.get(key), self.shards.get(key));
+        if figures.is_none() && shards.is_none() {
+            return None;
+        }
+        let Shards { cuts, overdrawn } = shards.cloned().unwrap_or_default();
+        Some(CounterItem { figures: figures.cloned().unwrap_or_default(), cuts, overdrawn })
+    }
+
+    fn put(&mut self, key: &CounterKey, item: CounterItem) {
+        let CounterItem { figures, cuts, overdrawn } = item;
+        if !figures.is_empty() {
+            self.counters.insert(key.clone(), figures);
+        }
+        if self.shards.contains_key(key) || overdrawn || !cuts.is_empty() {
+            self.shards.insert(key.clone(), Shards { cuts, overdrawn });
+        }
+    }
+
     fn add(&mut self, delta: &CounterDelta) {
         let figures = self.counters.entry(delta.key.clone()).or_default().entry(delta.unit).or_default();
         figures.committed += delta.committed;
@@ -56,15 +90,74 @@ impl Books {
     }
 
     fn figures(&self, charge: &Charge) -> CounterFigures {
-        self.counters.get(&charge.key()).cloned().unwrap_or_default()
+        sum(charge.counter_keys().iter().filter_map(|key| self.counters.get(key)))
     }
 
-    fn has_room(&self, charge: &Charge) -> bool {
-        let figures = self.figures(charge);
-        charge.amounts.iter().all(|amount| {
-            let committed = figures.get(&amount.unit).copied().unwrap_or_default().committed;
-            amount.ceiling().is_some_and(|ceiling| i128::from(committed) <= i128::from(ceiling))
-        })
+    /// Carries out one request.
+    fn carry_out(&mut self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Write { reservation, version, moves } => {
+                let stored = self.reservations.get(reservation.request_id());
+                if stored.map(|stored| stored.version) != version {
+                    return Answer::Stored(stored.cloned().map(Box::new));
+                }
+                let mut moved = Vec::new();
+                let mut refused = Vec::new();
+                for one in &moves {
+                    let item = self.item(&one.key);
+                    if one.condition.is_met(item.as_ref()) {
+                        let mut item = item.unwrap_or_default();
+                        one.apply(&mut item);
+                        moved.push((&one.key, item));
+                    } else {
+                        refused.push((one.key.clone(), item));
+                    }
+                }
+                if !refused.is_empty() {
+                    return Answer::Refused(refused);
+                }
+                for (key, item) in moved {
+                    self.put(key, item);
+                }
+                self.reservations.insert(reservation.request_id().to_owned(), *reservation);
+                Answer::Done
+            }
+            Ask::Read(keys) => Answer::Items(keys.into_iter().filter_map(|key| Some((key.clone(), self.item(&key)?))).collect()),
+            Ask::Rewrite(rewrites) => {
+                let items: Vec<Option<CounterItem>> = rewrites.iter().map(|rewrite| self.item(&rewrite.key)).collect();
+                if rewrites.iter().zip(&items).any(|(rewrite, item)| !rewrite.change.is_allowed(item.as_ref())) {
+                    return Answer::Changed;
+                }
+                for (rewrite, item) in rewrites.iter().zip(items) {
+                    let mut item = item.unwrap_or_default();
+                    rewrite.change.apply(&mut item);
+                    self.put(&rewrite.key, item);
+                }
+                Answer::Done
+            }
+        }
+    }
+
+    fn hold(&mut self, reservation: &Reservation) -> Held {
+        let (mut holding, mut ask) = Holding::start(reservation);
+        loop {
+            let answer = self.carry_out(ask);
+            match holding.answer(answer) {
+                Next::Ask(next, _) => ask = next,
+                Next::End(held) => return held,
+            }
+        }
+    }
+
+    fn move_on(&mut self, version: u64, step: &Step) -> Moved {
+        let (mut moving, mut ask) = Moving::start(version, step);
+        loop {
+            let answer = self.carry_out(ask);
+            match moving.answer(answer) {
+                Next::Ask(next, _) => ask = next,
+                Next::End(moved) => return moved,
+            }
+        }
     }
 }
 
@@ -79,15 +172,25 @@ impl Ledger for MemoryLedger {
         if let Some(stored) = books.reservations.get(reservation.request_id()) {
             return Ok(Created::Exists(Box::new(stored.clone())));
         }
-        if reservation.state == State::Held {
-            let refusing: Vec<_> = reservation.enforced().filter(|charge| !books.has_room(charge)).collect();
-            if !refusing.is_empty() {
-                return Ok(Created::NoRoom(refusing.iter().map(|charge| (charge.key(), books.figures(charge))).collect()));
-            }
-            reservation.hold_deltas().iter().for_each(|delta| books.add(delta));
+        if reservation.state != State::Held {
+            books.reservations.insert(reservation.request_id().to_owned(), reservation.clone());
+            return Ok(Created::Created);
         }
-        books.reservations.insert(reservation.request_id().to_owned(), reservation.clone());
-        Ok(Created::Created)
+        if reservation.enforced().flat_map(|charge| &charge.amounts).any(UnitCharge::never_fits) {
+            let mut charges: Vec<Charge> = reservation.enforced().cloned().collect();
+            for charge in &mut charges {
+                charge.show(&books.figures(charge));
+            }
+            let refusing = charges.iter().filter(|charge| !charge.fits());
+            return Ok(Created::NoRoom(refusing.map(|charge| (charge.key(), books.figures(charge))).collect()));
+        }
+        match books.hold(reservation) {
+            Held::Held(placed) if *placed == *reservation => Ok(Created::Created),
+            Held::Held(placed) => Ok(Created::OnOtherShards(placed)),
+            Held::Exists(stored) => Ok(Created::Exists(stored)),
+            Held::NoRoom(refusing) => Ok(Created::NoRoom(refusing)),
+            Held::Contended => Err(LedgerError::Contended),
+        }
     }
 
     async fn find(&self, request_id: &str) -> Result<Option<Reservation>, LedgerError> {
@@ -95,18 +198,11 @@ impl Ledger for MemoryLedger {
     }
 
     async fn write(&self, version: u64, step: &Step) -> Result<Written, LedgerError> {
-        let mut books = self.lock();
-        let stored = books.reservations.get(step.next.request_id());
-        if stored.is_none_or(|stored| stored.version != version) {
-            return Ok(Written::Changed(stored.cloned().map(Box::new)));
+        match self.lock().move_on(version, step) {
+            Moved::Moved => Ok(Written::Written),
+            Moved::Changed(stored) => Ok(Written::Changed(stored)),
+            Moved::Contended => Err(LedgerError::Contended),
         }
-        books.reservations.insert(step.next.request_id().to_owned(), step.next.clone());
-        for delta in &step.deltas {
-            if books.counters.contains_key(&delta.key) {
-                books.add(delta);
-            }
-        }
-        Ok(Written::Written)
     }
 
     async fn leases_past(&self, before: Timestamp, most: usize) -> Result<Vec<Reservation>, LedgerError> {

@@ -27,9 +27,11 @@ pub type CounterFigures = BTreeMap<Unit, Figures>;
 pub enum Created {
     /// It is stored, and its holds count.
     Created,
+    /// The same, but some charges fell on other shards of their counters than were asked for: the reservation as it is stored.
+    OnOtherShards(Box<Reservation>),
     /// One of that id is stored already; nothing moved.
     Exists(Box<Reservation>),
-    /// At least one counter has no room; nothing moved. The figures of those that refused.
+    /// At least one counter has no room; nothing is held. The keys that were asked for and refused, and what their whole counters show.
     NoRoom(Vec<(CounterKey, CounterFigures)>),
 }
 
@@ -67,7 +69,8 @@ pub trait Ledger: Send + Sync {
         transition
     }
 
-    /// What the counters of these charges show now, in the charges' order; a counter that does not exist shows nothing.
+    /// What the counters of these charges show now, all their shards together, in the charges' order; a counter that does not exist
+    /// shows nothing. What sharded counters show may be a moment old, where every hold still fits beside that.
     fn figures(&self, charges: &[Charge]) -> impl Future<Output = Result<Vec<CounterFigures>, LedgerError>> + Send;
 
     /// Stores a new reservation. One that is held moves all its enforced counters in the same write, each only while its limit has

@@ -1,13 +1,14 @@
 //! Mending: on record, only where nothing can be held any more, and never over a move that came between.
 
 use super::books_under_test::{CLOSED, Damage, OPEN, app, audit_at, counter, damage, differences, filled, on, reservation};
-use crate::ledger_suite::books::{at, release, settle};
+use crate::ledger_suite::books::{at, held, release, settle, spread, tokens};
 use crate::ledger_suite::{Embedded, drive_all, figures};
 use cost_sentry_aws::ledger::Mended;
 use cost_sentry_core::audit::repair::{NotMended, Order, plan};
 use cost_sentry_core::audit::{Adjustment, Finding, Report, Trusted, Verdict};
 use cost_sentry_core::budget::Unit;
-use cost_sentry_workflow::ports::Ledger;
+use cost_sentry_core::reservation::Charge;
+use cost_sentry_workflow::ports::{Created, Ledger};
 
 fn order(trusted: Trusted) -> Order {
     Order { at: at(CLOSED), by: "auditor".to_owned(), reason: "a test".to_owned(), trusted }
@@ -67,8 +68,8 @@ async fn after_a_repair_the_books_balance_and_the_record_says_what_was_mended() 
 #[tokio::test]
 async fn a_counter_that_no_reservation_names_is_emptied_and_stays_known() {
     let store = filled().await;
-    let ghost = crate::ledger_suite::books::tokens("ghost", 1_000, 600);
-    store.ledger.create(&crate::ledger_suite::books::held("gone", vec![ghost.clone()])).await.unwrap();
+    let ghost = tokens("ghost", 1_000, 600);
+    store.ledger.create(&held("gone", vec![ghost.clone()])).await.unwrap();
     damage(&store.stack.clients.dynamodb(), &[Damage::Delete(reservation("gone"))]).await;
     let before = audit_at(&store.ledger, CLOSED).await;
     assert_eq!(mend_all(&store, &before, Trusted::Reservations).await, 1);
@@ -161,4 +162,34 @@ async fn a_repair_that_races_settlements_mends_the_difference_and_nothing_else()
         }
     }
     println!("{mended} mended, {moved} moved meanwhile");
+}
+
+#[tokio::test]
+async fn a_sharded_counter_holds_after_a_repair_what_its_limit_leaves_and_no_more() {
+    let key = |charge: &Charge| charge.key().as_str().to_owned();
+    for case in ["a reservation is lost", "a hold counted half", "a shard is lost"] {
+        spread(4);
+        let store = Embedded::start().await;
+        let mut placed = Vec::new();
+        for id in ["a", "b", "c"] {
+            store.ledger.create(&held(id, vec![tokens("b", 100, 20)])).await.unwrap();
+            placed.extend(store.ledger.find(id).await.unwrap().unwrap().charges);
+        }
+        let (left, damages) = match case {
+            "a reservation is lost" => (60, vec![Damage::Delete(reservation("a"))]),
+            "a hold counted half" => (40, vec![Damage::Add(key(&placed[1]), "c_tok", -15), Damage::Add(key(&placed[1]), "r_tok", 15)]),
+            _ => (40, vec![Damage::Delete(key(&placed[2]))]),
+        };
+        damage(&store.stack.clients.dynamodb(), &damages).await;
+        let before = audit_at(&store.ledger, CLOSED).await;
+        assert_eq!(mend_all(&store, &before, Trusted::Reservations).await, 1, "{case}: {before:#?}");
+        assert_eq!(audit_at(&store.ledger, CLOSED).await.verdict(), Verdict::Balanced, "{case}");
+        let mut granted = 0;
+        for n in 0..30 {
+            let created = store.ledger.create(&held(&format!("r{n}"), vec![tokens("b", 100, 5)])).await.unwrap();
+            granted += if matches!(created, Created::NoRoom(_)) { 0 } else { 5 };
+        }
+        assert_eq!(granted, left, "{case}");
+        assert_eq!(audit_at(&store.ledger, CLOSED).await.verdict(), Verdict::Balanced, "{case}");
+    }
 }

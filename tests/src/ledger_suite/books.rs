@@ -6,14 +6,25 @@ use cost_sentry_core::model::ResolvedModel;
 use cost_sentry_core::price::{Prices, Usage};
 use cost_sentry_core::quantity::{Rate, Tokens};
 use cost_sentry_core::reservation::{Charge, ClaimId, Figures, Reservation, State, Transition, UnitCharge};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_core::tags::{TagValues, Tags};
 use cost_sentry_core::window::Span;
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 
 /// The hash of every request here.
 pub const HASH: &str = "00112233445566778899aabbccddeeff";
 /// When the leases of [`held`] end.
 pub const LEASE_END: &str = "2026-11-20T12:40:00.000500Z";
+
+thread_local! {
+    static SHARDS: Cell<u8> = const { Cell::new(1) };
+}
+
+/// From now on the charges that this test makes fall on counters of so many shards.
+pub fn spread(shards: u8) {
+    SHARDS.set(shards);
+}
 
 pub fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -28,7 +39,8 @@ pub fn amount(unit: Unit, limit: u64, hold: u64) -> UnitCharge {
 pub fn charge(budget: &str, amounts: &[UnitCharge]) -> Charge {
     let span = Span { start: at("2026-11-20T12:00:00Z"), end: at("2026-11-20T13:00:00Z") };
     let (name, budget, window) = (budget.to_owned(), budget.to_owned(), "hour".to_owned());
-    Charge { name, budget, window, span, scope: String::new(), mode: Mode::Enforce, frozen: false, amounts: amounts.to_vec() }
+    let shard = Shard { index: 0, of: SHARDS.get() };
+    Charge { name, budget, window, span, scope: String::new(), mode: Mode::Enforce, frozen: false, shard, amounts: amounts.to_vec() }
 }
 
 /// A charge in tokens.
@@ -39,6 +51,12 @@ pub fn tokens(budget: &str, limit: u64, hold: u64) -> Charge {
 /// The same on a shadow counter.
 pub fn shadow(charge: Charge) -> Charge {
     Charge { mode: Mode::Shadow, ..charge }
+}
+
+/// The same charges on the shards that a request tries first.
+fn placed(id: &str, charges: Vec<Charge>) -> Vec<Charge> {
+    let place = |charge: Charge| Charge { shard: Shard::of_request(id, charge.shard.of), ..charge };
+    charges.into_iter().map(place).collect()
 }
 
 /// What a request of that id holds; a token in costs one nano-dollar, one out costs five.
@@ -53,7 +71,7 @@ pub fn held(id: &str, charges: Vec<Charge>) -> Reservation {
         request_hash: word(HASH),
         policy_version: word("0123456789abcdef"),
         held_at: at("2026-11-20T12:30:00.000001Z"),
-        charges,
+        charges: placed(id, charges),
         prices: Some(Prices::flat(Rate(1_000), Rate(5_000))),
         estimate: Estimate { input: Tokens(100), bound: Bound::Bytes, max_tokens: Tokens(500) },
         model: ResolvedModel {

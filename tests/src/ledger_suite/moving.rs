@@ -133,7 +133,7 @@ async fn a_settlement_after_its_counters_expired_changes_the_reservation_alone(s
         let charges = charges(case);
         store.ledger().create(&held(case, charges.clone())).await.unwrap();
         for charge in &charges {
-            store.expire(&charge.key()).await;
+            store.expire(charge).await;
         }
         assert_eq!(drive_all(store.ledger(), case, &[claim("c1"), last]).await, format!("{state:?}"));
         assert_eq!(shown(store, &charges).await, Vec::<[i64; 3]>::new(), "{case}");
@@ -144,8 +144,8 @@ async fn a_settlement_after_its_counters_expired_changes_the_reservation_alone(s
 async fn a_settlement_after_one_counter_expired_moves_the_others(store: &impl Store) {
     let charges: Vec<Charge> = ["a", "b", "c", "d"].map(|budget| tokens(budget, 1_000, 600)).to_vec();
     store.ledger().create(&held("r", charges.clone())).await.unwrap();
-    store.expire(&charges[0].key()).await;
-    store.expire(&charges[2].key()).await;
+    store.expire(&charges[0]).await;
+    store.expire(&charges[2]).await;
     drive_all(store.ledger(), "r", &[claim("c1"), settle("c1", 1, 1)]).await;
     let shown: Vec<_> = store.ledger().figures(&charges).await.unwrap().iter().map(figures).collect();
     assert_eq!(shown, [vec![], vec![[2, 2, 0]], vec![], vec![[2, 2, 0]]]);

@@ -1,8 +1,9 @@
 //! What a history does to a ledger, and the answers, comparable between stores.
 
 use super::books::{amount, at, charge, claim, denied, doubt, held, release, settle, shadow, sweep, unclaim};
-use cost_sentry_core::budget::Unit;
+use cost_sentry_core::budget::{CounterKey, Unit};
 use cost_sentry_core::reservation::{Charge, Reservation, State, Transition, Verdict, transition};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_workflow::ledger::{Driven, drive, drive_stored};
 use cost_sentry_workflow::ports::{Created, Ledger, Written};
 use proptest::prelude::*;
@@ -10,10 +11,12 @@ use proptest::prelude::*;
 /// The largest hold that is drawn, in any unit: above some limits.
 const LARGEST_HOLD: u64 = 1_000;
 
-/// What a history's policy says: its budgets, each with its limits. What else a budget can say that changes its writes belongs here.
+/// What a history's policy says: its budgets, each with its limits, and how many shards their counters have. What else a budget can say
+/// that changes its writes belongs here.
 #[derive(Debug, Clone)]
 pub struct Terms {
     budgets: Vec<Vec<(Unit, u64)>>,
+    shards: u8,
 }
 
 /// One operation.
@@ -29,8 +32,8 @@ pub enum Operation {
     Write(Reservation, Transition),
     /// Lists so many leases that are past.
     Leases(usize),
-    /// A counter is forgotten; the store itself does that.
-    Expire(Charge),
+    /// An item of a counter is forgotten; the store itself does that.
+    Expire(CounterKey),
 }
 
 impl Operation {
@@ -68,7 +71,7 @@ pub async fn carry_out(ledger: &impl Ledger, operation: &Operation) -> Answer {
         Operation::Create(id, charges, deny) => {
             let reservation = if *deny { denied(id, charges.clone()) } else { held(id, charges.clone()) };
             let created = sorted(ledger.create(&reservation).await.unwrap());
-            if created == Created::Created && reservation.state == State::Held {
+            if matches!(created, Created::Created | Created::OnOtherShards(_)) && reservation.state == State::Held {
                 ledger.count_shadow(&reservation.shadow_hold_deltas()).await;
             }
             Answer::Created(created)
@@ -102,36 +105,42 @@ impl Terms {
         let one = limit(Unit::Tokens).prop_map(|tokens| vec![tokens]);
         let two = (limit(Unit::Tokens), (Just(Unit::Requests), 2..6_u64)).prop_map(|(tokens, requests)| vec![tokens, requests]);
         let three = (limit(Unit::Usd), limit(Unit::InputTokens), limit(Unit::OutputTokens)).prop_map(|(a, b, c)| vec![a, b, c]);
-        (one, two, three).prop_map(|(one, two, three)| Self { budgets: vec![one, two, three] })
+        let shards = prop_oneof![3 => Just(1), 2 => Just(3)];
+        (one, two, three, shards).prop_map(|(one, two, three, shards)| Self { budgets: vec![one, two, three], shards })
     }
 
-    fn budget(n: usize, amounts: &[(Unit, u64)], holds: &[u64]) -> Charge {
+    fn budget(&self, n: usize, amounts: &[(Unit, u64)], holds: &[u64]) -> Charge {
         let hold = |unit, hold: u64| if unit == Unit::Requests { 1 } else { hold };
         let amounts: Vec<_> = amounts.iter().zip(holds).map(|((unit, limit), held)| amount(*unit, *limit, hold(*unit, *held))).collect();
-        charge(&format!("b{n}"), &amounts)
+        Charge { shard: Shard { index: 0, of: self.shards }, ..charge(&format!("b{n}"), &amounts) }
     }
 
-    /// Every counter that a history can touch, shadows among them.
-    pub fn all_charges(&self) -> Vec<Charge> {
-        let exact: Vec<Charge> = self.budgets.iter().enumerate().map(|(n, limits)| Self::budget(n, limits, &[0; 3])).collect();
-        exact.iter().cloned().chain(exact.iter().cloned().map(shadow)).collect()
+    /// Every item of a counter that a history can touch, shadows' among them.
+    pub fn all_items(&self) -> Vec<CounterKey> {
+        let exact = self.budgets.iter().enumerate().map(|(n, limits)| self.budget(n, limits, &[0; 3]));
+        exact.flat_map(|exact| [exact.clone(), shadow(exact)]).flat_map(|charge| charge.counter_keys()).collect()
     }
 
-    /// One of these counters.
-    pub fn counter(&self) -> impl Strategy<Value = Charge> + use<> {
-        prop::sample::select(self.all_charges())
+    /// One of these.
+    pub fn item(&self) -> impl Strategy<Value = CounterKey> + use<> {
+        prop::sample::select(self.all_items())
     }
 
-    /// What one request holds: each budget not at all, enforced, or as a shadow.
+    /// What one request holds: each budget not at all, enforced, or as a shadow; sometimes by a policy with lower limits, that is in force
+    /// at the same time.
     pub fn charges(&self) -> impl Strategy<Value = Vec<Charge>> + use<> {
-        let budgets = self.budgets.clone();
-        let drawn = prop::collection::vec((0..5_u8, prop::array::uniform3(0..=LARGEST_HOLD)), budgets.len());
-        drawn.prop_map(move |drawn| {
-            let drawn = drawn.into_iter().zip(&budgets).enumerate();
-            let charges = drawn.filter_map(|(n, ((how, holds), limits))| match how {
-                0 => None,
-                1 => Some(shadow(Self::budget(n, limits, &holds))),
-                _ => Some(Self::budget(n, limits, &holds)),
+        let terms = self.clone();
+        let drawn = prop::collection::vec((0..5_u8, prop::array::uniform3(0..=LARGEST_HOLD)), terms.budgets.len());
+        (drawn, prop::bool::weighted(0.2)).prop_map(move |(drawn, lower)| {
+            let in_force = |(unit, limit): &(Unit, u64)| (*unit, if lower { limit * 4 / 5 } else { *limit });
+            let drawn = drawn.into_iter().zip(&terms.budgets).enumerate();
+            let charges = drawn.filter_map(|(n, ((how, holds), limits))| {
+                let limits: Vec<_> = limits.iter().map(in_force).collect();
+                match how {
+                    0 => None,
+                    1 => Some(shadow(terms.budget(n, &limits, &holds))),
+                    _ => Some(terms.budget(n, &limits, &holds)),
+                }
             });
             charges.collect()
         })

@@ -74,7 +74,7 @@ impl ReferenceStateMachine for History {
         let known = if stored.is_empty() { id().boxed() } else { prop_oneof![9 => prop::sample::select(stored), 1 => id()].boxed() };
         let drive = (known, event()).prop_map(|(id, event)| Operation::Drive(id, event));
         let leases = (1..6_usize).prop_map(Operation::Leases);
-        let expire = state.terms.counter().prop_map(Operation::Expire);
+        let expire = state.terms.item().prop_map(Operation::Expire);
         let outdated = (any::<Index>(), event(), any::<bool>()).prop_map(|(copy, event, raw)| Drawn::Stale(copy, event, raw));
         prop_oneof![
             5 => create.prop_map(sure),
@@ -97,8 +97,8 @@ impl ReferenceStateMachine for History {
         };
         let memory = MemoryLedger::from(state.books);
         let answer = with_rig(|rig| rig.wait(carry_out(&memory, &operation)));
-        if let Operation::Expire(charge) = &operation {
-            memory.expire(&charge.key());
+        if let Operation::Expire(item) = &operation {
+            memory.expire(item);
             state.expired = true;
         }
         state.books = memory.books();
@@ -115,7 +115,7 @@ impl StateMachineTest for History {
 
     /// One table for all histories: each starts by deleting all keys that one can touch.
     fn init_test(start: &Self) {
-        with_rig(|rig| rig.wait(rig.clear(&ids(), &start.terms.all_charges())));
+        with_rig(|rig| rig.wait(rig.clear(&ids(), &start.terms.all_items())));
         note("history");
     }
 
@@ -123,8 +123,8 @@ impl StateMachineTest for History {
         let (operation, expected) = history.last.as_ref().unwrap();
         let answer = with_rig(|rig| {
             rig.wait(async {
-                if let Operation::Expire(charge) = operation {
-                    rig.expire(charge).await;
+                if let Operation::Expire(item) = operation {
+                    rig.expire(item).await;
                 }
                 carry_out(&rig.store.ledger, operation).await
             })
@@ -134,8 +134,8 @@ impl StateMachineTest for History {
     }
 
     fn check_invariants((): &(), history: &Self) {
-        let charges = history.terms.all_charges();
-        let stored = with_rig(|rig| rig.wait(rig.everything(&ids(), &charges)));
+        let items = history.terms.all_items();
+        let stored = with_rig(|rig| rig.wait(rig.everything(&ids(), &items)));
         assert_eq!(stored, history.books, "what is stored");
         if !history.expired {
             assert_eq!(exact(&history.books.counters), exact(&history.books.recount()), "counters and the sums over their reservations");
@@ -167,6 +167,7 @@ fn met(operation: &Operation, answer: &Answer) {
     match answer {
         Answer::Created(Created::NoRoom(_)) => note("no room"),
         Answer::Created(Created::Exists(_)) => note("exists"),
+        Answer::Created(Created::OnOtherShards(_)) => note("on other shards"),
         Answer::Driven(driven) => note(&super::word(driven)),
         Answer::Written(Written::Changed(Some(_))) => note("changed"),
         Answer::Past(past) if past.len() > 1 => note("several past"),
@@ -218,7 +219,18 @@ fn both_stores_give_the_same_verdicts_and_keep_the_same_books_over_random_histor
     assert_eq!(done, u64::from(histories));
     // The histories reach what they are for.
     let states = [State::Held, State::Claimed, State::Settled, State::Uncertain, State::Released].map(|state| format!("{state:?}"));
-    let refusals = ["ClaimedElsewhere", "LeaseLost", "OtherRequest", "NotDue", "Absent", "no room", "exists", "changed", "several past"];
+    let refusals = [
+        "ClaimedElsewhere",
+        "LeaseLost",
+        "OtherRequest",
+        "NotDue",
+        "Absent",
+        "no room",
+        "exists",
+        "on other shards",
+        "changed",
+        "several past",
+    ];
     let wanted = states.iter().map(String::as_str).chain(refusals).chain(Operation::WORDS);
     let rare: Vec<&str> = wanted.filter(|what| of(what) < 10.min(done / 20)).collect();
     assert!(rare.is_empty(), "hardly ever met: {rare:?} in {met:?}");

@@ -4,9 +4,10 @@ use super::Embedded;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, WriteRequest};
 use cost_sentry::local::stack::TABLE;
-use cost_sentry_aws::ledger::{counter_figures, reservation_from};
-use cost_sentry_core::reservation::Charge;
-use cost_sentry_workflow::memory_ledger::Books;
+use cost_sentry_aws::ledger::{counter_item, reservation_from};
+use cost_sentry_core::budget::CounterKey;
+use cost_sentry_core::counter::CounterItem;
+use cost_sentry_workflow::memory_ledger::{Books, Shards};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
@@ -43,31 +44,37 @@ impl Rig {
         self.runtime.block_on(future)
     }
 
-    /// Forgets a counter.
-    pub async fn expire(&self, charge: &Charge) {
-        let key = AttributeValue::S(charge.key().as_str().to_owned());
+    /// Forgets an item of a counter.
+    pub async fn expire(&self, item: &CounterKey) {
+        let key = AttributeValue::S(item.as_str().to_owned());
         self.client.delete_item().table_name(TABLE).key("pk", key).send().await.unwrap();
     }
 
-    /// Deletes these reservations and counters: at most 25 of them, in one request.
-    pub async fn clear(&self, ids: &[String], charges: &[Charge]) {
+    /// Deletes these reservations and counters' items: at most 25 of them, in one request.
+    pub async fn clear(&self, ids: &[String], counters: &[CounterKey]) {
         let delete = |key| WriteRequest::builder().delete_request(DeleteRequest::builder().key("pk", key).build().unwrap()).build();
-        let requests = keys(ids, charges).map(delete).collect();
+        let requests = keys(ids, counters).map(delete).collect();
         let output = self.client.batch_write_item().request_items(TABLE, requests).send().await.unwrap();
         assert!(output.unprocessed_items.unwrap_or_default().is_empty());
     }
 
     /// All that is stored of these, as the memory ledger keeps it: in one request.
-    pub async fn everything(&self, ids: &[String], charges: &[Charge]) -> Books {
-        let keys = keys(ids, charges).map(|key| HashMap::from([("pk".to_owned(), key)])).collect();
+    pub async fn everything(&self, ids: &[String], counters: &[CounterKey]) -> Books {
+        let keys = keys(ids, counters).map(|key| HashMap::from([("pk".to_owned(), key)])).collect();
         let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().unwrap();
         let output = self.client.batch_get_item().request_items(TABLE, wanted).send().await.unwrap();
         assert!(output.unprocessed_keys.unwrap_or_default().is_empty());
         let mut books = Books::default();
         for item in output.responses.unwrap_or_default().into_values().flatten() {
             let key = item["pk"].as_s().unwrap();
-            if let Some(counter) = charges.iter().map(Charge::key).find(|counter| counter.as_str() == key) {
-                books.counters.insert(counter, counter_figures(&item));
+            if let Some(counter) = counters.iter().find(|counter| counter.as_str() == key) {
+                let CounterItem { figures, cuts, overdrawn } = counter_item(&item);
+                if !figures.is_empty() {
+                    books.counters.insert(counter.clone(), figures);
+                }
+                if overdrawn || !cuts.is_empty() {
+                    books.shards.insert(counter.clone(), Shards { cuts, overdrawn });
+                }
             } else {
                 let reservation = reservation_from(&item).unwrap();
                 books.reservations.insert(reservation.request_id().to_owned(), reservation);
@@ -77,7 +84,7 @@ impl Rig {
     }
 }
 
-fn keys(ids: &[String], charges: &[Charge]) -> impl Iterator<Item = AttributeValue> {
-    let counters = charges.iter().map(|charge| charge.key().as_str().to_owned());
+fn keys(ids: &[String], counters: &[CounterKey]) -> impl Iterator<Item = AttributeValue> {
+    let counters = counters.iter().map(|key| key.as_str().to_owned());
     ids.iter().map(|id| format!("R#{id}")).chain(counters).map(AttributeValue::S)
 }

@@ -130,6 +130,7 @@ fn print(tally: &Tally, seconds: f64, arguments: &Arguments) {
         tally.invocations, tally.ledger_requests, tally.calls, tally.counters
     );
     println!("overshoot {}, books out by {}, settlements above their hold {}", tally.overshoot, tally.books_out_by, tally.overages);
+    println!("holds that found room on another shard than their own: {}", tally.on_other_shards);
     let tables = [("ends", &tally.ends), ("faults", &tally.faults), ("transitions", &tally.transitions), ("final states", &tally.states)];
     for (title, Counts(counts)) in tables {
         println!("\n{title}");

@@ -177,7 +177,7 @@ impl Store {
         let counters = shown.map(|((key, unit, _), [committed, used, uncertain])| {
             (key.clone(), BTreeMap::from([(*unit, Figures { committed: *committed, used: *used, uncertain: *uncertain })]))
         });
-        Books { reservations, counters: counters.collect() }
+        Books { reservations, counters: counters.collect(), ..Books::default() }
     }
 
     fn show(&self, books: &Books) -> Counters {

@@ -6,6 +6,7 @@ use super::requests::Asked;
 use cost_sentry_core::budget::{CounterKey, Mode, Unit};
 use cost_sentry_core::price::Usage;
 use cost_sentry_core::reservation::{Charge, Reservation, State, UnitCharge};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_workflow::memory_ledger::Books;
 use cost_sentry_workflow::ports::CounterFigures;
 use std::collections::BTreeMap;
@@ -87,12 +88,12 @@ pub fn moved(facts: &mut Facts, asked: &Asked, old: Option<&Reservation>, next: 
             if before == after {
                 continue;
             }
-            let history = facts.witness.counters.entry((charge.key(), amount.unit)).or_default();
+            let history = facts.witness.counters.entry((counter_of(charge), amount.unit)).or_default();
             let was = history.last().map_or([0; 3], |(_, shown)| *shown);
             let mut is = was;
             is.iter_mut().zip(before.iter().zip(after)).for_each(|(is, (before, after))| *is += after - before);
             history.push((now, is));
-            moves.push((charge.key(), amount.unit, was, is));
+            moves.push((counter_of(charge), amount.unit, was, is));
         }
     }
     moves
@@ -104,19 +105,34 @@ pub fn differences(facts: &Facts, charges: &[Charge], shown: &[CounterFigures]) 
         charge.amounts.iter().find_map(|amount| {
             let figures = shown.get(&amount.unit).copied().unwrap_or_default();
             let found = [figures.committed, figures.used, figures.uncertain];
-            let expected = facts.witness.shown(&charge.key(), amount.unit);
-            let at = (charge.key(), amount.unit.word());
+            let expected = facts.witness.shown(&counter_of(charge), amount.unit);
+            let at = (counter_of(charge), amount.unit.word());
             (found != expected).then(|| format!("{} shows {found:?} {}, and its reservations come to {expected:?}", at.0.as_str(), at.1))
         })
     })
+}
+
+/// The counter that a charge falls on, on whichever of its shards.
+pub fn counter_of(charge: &Charge) -> CounterKey {
+    charge.key_on(Shard::WHOLE)
+}
+
+/// Whether an item is the counter's, or one of its shards'. No scope here has a `#`, so that only a shard's key goes on with one.
+pub fn is_item_of(item: &CounterKey, counter: &CounterKey) -> bool {
+    item.as_str().strip_prefix(counter.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
 }
 
 /// What is wrong with the whole books: the ledger's counters, the shipped recount of its reservations, and the witness must agree.
 pub fn unbalanced(witness: &Witness, books: &Books) -> Option<String> {
     let recounted = books.recount();
     let of = |counters: &BTreeMap<CounterKey, CounterFigures>, key: &CounterKey, unit: Unit| {
-        let figures = counters.get(key).and_then(|units| units.get(&unit)).copied().unwrap_or_default();
-        [figures.committed, figures.used, figures.uncertain]
+        let items = counters.range(key..).take_while(|(item, _)| item.as_str().starts_with(key.as_str()));
+        items
+            .filter(|(item, _)| is_item_of(item, key))
+            .filter_map(|(_, units)| units.get(&unit))
+            .fold([0; 3], |[committed, used, uncertain], figures| {
+                [committed + figures.committed, used + figures.used, uncertain + figures.uncertain]
+            })
     };
     witness.counters.keys().find_map(|(key, unit)| {
         let (expected, counter, recount) = (witness.shown(key, *unit), of(&books.counters, key, *unit), of(&recounted, key, *unit));

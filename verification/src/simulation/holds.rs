@@ -1,5 +1,6 @@
 //! Whether a decision is the one that the policy asks for: its budgets, windows, worst case and limits, and for a denial its reason.
 
+use super::books::counter_of;
 use super::facts::Facts;
 use super::policy::PolicyDrawn;
 use super::requests::Asked;
@@ -39,7 +40,8 @@ pub fn planned(policy: &PolicyDrawn, asked: &Asked, counted: Option<u64>, next: 
     }
     for (budget, charge) in expected.iter().zip(&next.charges) {
         let shadow = charge.mode == Mode::Shadow;
-        if shadow != budget.shadow || charge.scope != budget.scope(asked) || charge.amounts.len() != budget.limits.len() {
+        let (scope, shards) = (budget.scope(asked), budget.shards);
+        if shadow != budget.shadow || charge.scope != scope || charge.shard.of != shards || charge.amounts.len() != budget.limits.len() {
             return Err(format!("the charge on {} is not what the policy says", budget.name));
         }
         spans(budget.plain_seconds(), charge, next.held_at)?;
@@ -85,7 +87,7 @@ pub fn denied_for_a_reason(facts: &Facts, next: &Reservation, now: Duration) -> 
             }
             refused = true;
             let shown = [figures.committed, figures.used, figures.uncertain];
-            if !facts.witness.showed(&charge.key(), amount.unit, shown, since) {
+            if !facts.witness.showed(&counter_of(charge), amount.unit, shown, since) {
                 return Err(format!("denied for {shown:?} on {}, which it did not show", charge.key().as_str()));
             }
         }

@@ -147,6 +147,10 @@ impl SimulatedLedger {
         });
         match (request, &answer) {
             (Request::Create(next), Answer::Created(Created::Created)) => self.look(None, next).await,
+            (Request::Create(_), Answer::Created(Created::OnOtherShards(next))) => {
+                self.0.facts().tally.on_other_shards += 1;
+                self.look(None, next).await;
+            }
             (Request::Write(version, step), Answer::Written(Written::Written)) => self.look(Some(*version), &step.next).await,
             (Request::Create(next), Answer::Created(Created::NoRoom(refusing))) => {
                 self.0.note(self.execution_of(next), || format!("no room: {refusing:?}"));

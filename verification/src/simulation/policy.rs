@@ -65,6 +65,8 @@ pub struct BudgetDrawn {
     pub per: Option<&'static str>,
     /// Whether it only counts.
     pub shadow: bool,
+    /// How many items each of its counters is spread over.
+    pub shards: u8,
 }
 
 /// A policy, as drawn.
@@ -163,6 +165,7 @@ impl BudgetDrawn {
             matching,
             per,
             shadow: chance.one_in(5),
+            shards: if chance.one_in(3) { chance.pick(&[2, 3, 5]).copied().unwrap_or(1) } else { 1 },
         }
     }
 
@@ -183,6 +186,9 @@ impl BudgetDrawn {
         }
         if self.shadow {
             say("mode", json!("shadow"));
+        }
+        if self.shards > 1 {
+            say("shards", json!(self.shards));
         }
         Value::Object(document)
     }

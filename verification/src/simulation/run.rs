@@ -177,7 +177,7 @@ fn balance(world: &World) {
         let enforced = ledger.counters.iter().filter(|(key, _)| key.mode() == Mode::Enforce);
         let unknown = enforced
             .flat_map(|(key, units)| units.keys().map(|unit| (key.clone(), *unit)))
-            .find(|counter| !facts.witness.counters.contains_key(counter));
+            .find(|(item, unit)| !facts.witness.counters.keys().any(|(key, known)| known == unit && books::is_item_of(item, key)));
         if stored != witnessed {
             Some("the stored reservations are not those that were written".to_owned())
         } else if let Some((key, unit)) = unknown {

@@ -60,6 +60,8 @@ pub struct Tally {
     pub books_out_by: u64,
     /// Settlements above their holds, which alone may take a counter over its limit.
     pub overages: u64,
+    /// Holds that found room on another shard than the one that they tried first.
+    pub on_other_shards: u64,
 }
 
 impl Tally {
@@ -80,5 +82,6 @@ impl Tally {
         self.overshoot = self.overshoot.max(other.overshoot);
         self.books_out_by = self.books_out_by.max(other.books_out_by);
         self.overages += other.overages;
+        self.on_other_shards += other.on_other_shards;
     }
 }

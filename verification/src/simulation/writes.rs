@@ -1,6 +1,6 @@
 //! Which writes of a reservation there may be, by rules of their own: every one of them is looked at as it happens.
 
-use super::books::{actual, moved};
+use super::books::{actual, counter_of, moved};
 use super::facts::{Facts, Fate, Invocation};
 use super::holds::{denied_for_a_reason, in_force, planned};
 use super::world::World;
@@ -39,7 +39,7 @@ pub fn created(world: &World, facts: &mut Facts, by: &Invocation, next: &Reserva
     facts.tally.transitions.add(format!("→ {:?} by {}", next.state, by.step));
     let rises = moved(facts, &asked, None, next, now);
     for (key, unit, before, after) in rises {
-        let limit = next.charges.iter().filter(|charge| charge.key() == key);
+        let limit = next.charges.iter().filter(|charge| counter_of(charge) == key);
         let limit = limit.flat_map(|charge| &charge.amounts).find(|amount| amount.unit == unit).map_or(0, |amount| amount.limit);
         let over = after[0].saturating_sub(limit.cast_signed());
         if after[0] > before[0] && over > 0 {

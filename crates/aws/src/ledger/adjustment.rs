@@ -9,7 +9,7 @@
 //! | `expiresAt` | as a reservation of the window |
 
 use super::item::{self, Item};
-use super::transaction::{self, ATTEMPTS, number, patience, set_place};
+use super::transaction::{self, number, overdraw, patience, set_overdrawn, set_place};
 use super::{DynamoDbLedger, unavailable};
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -17,6 +17,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWrite
 use cost_sentry_core::audit::{Adjusted, Adjustment, Finding, Trusted};
 use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::reservation::Figures;
+use cost_sentry_workflow::patience::ATTEMPTS;
 use cost_sentry_workflow::ports::LedgerError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -101,7 +102,7 @@ impl DynamoDbLedger {
         let (mut found, mut unreadable) = (BTreeMap::<CounterKey, Vec<Adjustment>>::new(), BTreeSet::new());
         let mut asked: Vec<(CounterKey, u32)> = counters.iter().map(|key| (key.clone(), 1)).collect();
         while !asked.is_empty() {
-            let items = self.items(asked.iter().map(|(key, number)| key_of(key, *number)).collect()).await?;
+            let items = self.items(asked.iter().map(|(key, number)| key_of(key, *number)).collect(), true).await?;
             let items: BTreeMap<String, Item> = items.into_iter().filter_map(|item| Some((item::key(&item)?, item))).collect();
             asked.retain_mut(|(key, number)| {
                 let Some(item) = items.get(&key_of(key, *number)) else { return false };
@@ -125,8 +126,12 @@ impl DynamoDbLedger {
             .condition_expression(transaction::condition(None))
             .build()
             .map_err(unbuilt)?;
-        let counter = self.correction(finding, adjustment).map_err(unbuilt)?;
-        let actions = vec![TransactWriteItem::builder().put(put).build(), counter];
+        let shards = self.cut_shards(finding, adjustment).await?;
+        let counter = self.correction(finding, adjustment, !shards.is_empty()).map_err(unbuilt)?;
+        let mut actions = vec![TransactWriteItem::builder().put(put).build(), counter];
+        for other in shards.iter().filter(|key| **key != finding.key) {
+            actions.push(overdraw(&self.table, other, finding.end).map_err(unbuilt)?);
+        }
         for attempt in 0..ATTEMPTS {
             let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
             let Err(error) = request.send().await else { return Ok(Mended::Mended) };
@@ -145,8 +150,17 @@ impl DynamoDbLedger {
         Err(LedgerError::Contended)
     }
 
+    /// All shards of the counter, if it is cut into shards and something moves. Then the room that each has left is no longer what the
+    /// sums say: all are marked as overdrawn, so that the next hold cuts the counter anew.
+    async fn cut_shards(&self, finding: &Finding, adjustment: &Adjustment) -> Result<Vec<CounterKey>, LedgerError> {
+        let Some(shards) = finding.key.items().filter(|_| !adjustment.moved().is_empty()) else { return Ok(Vec::new()) };
+        let items = self.items(shards.iter().map(|key| key.as_str().to_owned()).collect(), true).await?;
+        let is_cut = items.iter().map(item::counter_item).any(|item| item.overdrawn || !item.cuts.is_empty());
+        Ok(if is_cut { shards } else { Vec::new() })
+    }
+
     /// The counter's part: on the condition that it shows what was found, all that the adjustment moves.
-    fn correction(&self, finding: &Finding, adjustment: &Adjustment) -> Result<TransactWriteItem, BuildError> {
+    fn correction(&self, finding: &Finding, adjustment: &Adjustment, sharded: bool) -> Result<TransactWriteItem, BuildError> {
         let (condition, mut values) = unchanged(finding);
         let moved: Vec<(String, i64)> = adjustment.moved().into_iter().flat_map(|(unit, figures)| attributes(unit, figures)).collect();
         let key = AttributeValue::S(finding.key.as_str().to_owned());
@@ -157,7 +171,7 @@ impl DynamoDbLedger {
         }
         let adds: Vec<String> = moved.iter().map(|(attribute, _)| format!("{attribute} :by_{attribute}")).collect();
         values.extend(moved.iter().map(|(attribute, amount)| (format!(":by_{attribute}"), number(*amount))));
-        let (set, set_values) = set_place(&finding.key, finding.end);
+        let (set, set_values) = if sharded { set_overdrawn(&finding.key, finding.end) } else { set_place(&finding.key, finding.end) };
         values.extend(set_values);
         let update = Update::builder().table_name(&self.table).key("pk", key).condition_expression(condition);
         let update = update.update_expression(format!("{set} ADD {}", adds.join(", ")));

@@ -107,7 +107,7 @@ impl DynamoDbLedger {
     /// The reservations of these keys; one that is gone is left out.
     async fn found(&self, listed: Vec<Listed>) -> Result<Vec<Found>, LedgerError> {
         let decided: BTreeMap<&str, i64> = listed.iter().map(|(key, at)| (key.as_str(), *at)).collect();
-        let items = self.items(listed.iter().map(|(key, _)| key.clone()).collect()).await?;
+        let items = self.items(listed.iter().map(|(key, _)| key.clone()).collect(), true).await?;
         let found = |item: &Item| {
             let key = item::key(item)?;
             let decided_at = decided.get(key.as_str()).and_then(|at| Timestamp::from_microsecond(*at).ok()).unwrap_or(Timestamp::MIN);
@@ -154,7 +154,7 @@ impl Reading<'_> {
     }
 
     async fn counters(&self, keys: &BTreeSet<CounterKey>) -> Result<BTreeMap<CounterKey, Stored>, LedgerError> {
-        let items = self.ledger.items(keys.iter().map(|key| key.as_str().to_owned()).collect()).await?;
+        let items = self.ledger.items(keys.iter().map(|key| key.as_str().to_owned()).collect(), true).await?;
         Ok(items.iter().filter_map(|item| Some((CounterKey::stored(&item::key(item)?)?, item::stored_counter(item)))).collect())
     }
 

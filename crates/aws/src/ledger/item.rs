@@ -6,7 +6,7 @@
 //! | `s`, `v` | state's first two letters, version |
 //! | `ci`, `h`, `p` | claim id, request hash, policy version |
 //! | `ts` | the execution's start (microseconds since 1970) |
-//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1) and frozen (2) added, amounts: unit, limit, hold, committed, used, uncertain |
+//! | `ch` | charges: budget, name if it differs, window, start and end (seconds), scope, shadow (1), frozen (2) and of a shard 4 × (index + 64 × (number − 1)) added, amounts: unit, limit, hold, committed, used, uncertain |
 //! | `es` | estimate: input, bound (0 from bytes, 1 counted, 2 heuristic), `max_tokens` |
 //! | `pr`, `us`, `co` | prices, usage, cost in nano-dollars |
 //! | `m` | model: requested, name, id, billed id, underlying, metric; empty where like the one before |
@@ -18,17 +18,20 @@
 //!
 //! A counter, exact or a shadow's, has `pk`, `expiresAt`, and per unit `c_…` (committed), `u_…` (used), `x_…` (uncertain). It is in the
 //! day index too, so that an audit finds one that no reservation names: `dayPartition` is `C` and the UTC month in which its window
-//! starts, `decidedAt` that start. Each hold writes the same values again, which leaves the index as it is.
+//! starts, `decidedAt` that start. Each hold writes the same values again, which leaves the index as it is. A shard of a counter has, per
+//! unit that it is cut in, also `l_…` (the limit that was cut) and `r_…` (the room left here), and `od` while it is overdrawn.
 
 use super::model::{self, StoredModel, like, unless};
 use crate::table::{PARTITIONS, lease_partition_name};
 use aws_sdk_dynamodb::types::AttributeValue;
 use cost_sentry_core::audit::Stored as StoredCounter;
 use cost_sentry_core::budget::{CounterKey, Mode, Unit};
+use cost_sentry_core::counter::{CounterItem, Cut};
 use cost_sentry_core::estimate::{Bound, Estimate};
 use cost_sentry_core::price::{Prices, Usage};
 use cost_sentry_core::quantity::{NanoUsd, Tokens};
 use cost_sentry_core::reservation::{COUNTER_DAYS, Charge, ClaimId, Figures, RESERVATION_DAYS, Reservation, State, UnitCharge};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_core::tags::{TagValues, Tags};
 use cost_sentry_core::window::Span;
 use cost_sentry_workflow::ports::CounterFigures;
@@ -55,7 +58,7 @@ pub enum ItemError {
 }
 
 type StoredAmount = (u8, u64, u64, i64, i64, i64);
-type StoredCharge = (String, String, String, i64, i64, String, u8, Vec<StoredAmount>);
+type StoredCharge = (String, String, String, i64, i64, String, u16, Vec<StoredAmount>);
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
@@ -85,13 +88,14 @@ struct Stored {
     decided_at: i64,
 }
 
-const UNITS: [(Unit, &str); 5] =
+pub(super) const UNITS: [(Unit, &str); 5] =
     [(Unit::Usd, "usd"), (Unit::Tokens, "tok"), (Unit::InputTokens, "in"), (Unit::OutputTokens, "out"), (Unit::Requests, "req")];
 /// By their stored number.
 const BOUNDS: [Bound; 3] = [Bound::Bytes, Bound::CountTokens, Bound::Heuristic];
 /// What a charge's stored number adds up from.
-const SHADOW: u8 = 1;
-const FROZEN: u8 = 2;
+const SHADOW: u16 = 1;
+const FROZEN: u16 = 2;
+const SHARD: u16 = 4;
 /// The letters of a counter's figures: committed, used, uncertain.
 pub(super) const FIGURES: [char; 3] = ['c', 'u', 'x'];
 const STATES: [(State, &str); 6] = [
@@ -108,7 +112,10 @@ pub(super) fn reservation_key(request_id: &str) -> String {
     format!("R#{request_id}")
 }
 
-/// The attribute of a counter's figure: `c`ommitted, `u`sed or uncertain (`x`), and the unit.
+/// The mark of an overdrawn shard.
+pub(super) const OVERDRAWN: &str = "od";
+
+/// The attribute of a counter's figure: `c`ommitted, `u`sed or uncertain (`x`), of a shard also the `l`imit and the `r`oom, and the unit.
 pub(super) fn figure_attribute(figure: char, unit: Unit) -> String {
     let word = UNITS.iter().find(|(known, _)| *known == unit).map_or("?", |(_, word)| word);
     format!("{figure}_{word}")
@@ -188,6 +195,16 @@ pub fn figures(item: &Item) -> CounterFigures {
     UNITS.iter().filter_map(|(unit, _)| of(*unit)).collect()
 }
 
+/// A counter's item, sharded or not.
+pub fn counter_item(item: &Item) -> CounterItem {
+    let cut = |unit: Unit| {
+        let limit = u64::try_from(number(item, &figure_attribute('l', unit))?).ok()?;
+        Some((unit, Cut { limit, room: number(item, &figure_attribute('r', unit))? }))
+    };
+    let cuts = UNITS.iter().filter_map(|(unit, _)| cut(*unit)).collect();
+    CounterItem { figures: figures(item), cuts, overdrawn: item.contains_key(OVERDRAWN) }
+}
+
 /// An attribute that is a whole number.
 pub(super) fn number(item: &Item, attribute: &str) -> Option<i64> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
@@ -249,7 +266,7 @@ fn stored_charge(charge: &Charge) -> StoredCharge {
         charge.span.start.as_second(),
         charge.span.end.as_second(),
         charge.scope.clone(),
-        u8::from(charge.mode == Mode::Shadow) * SHADOW + u8::from(charge.frozen) * FROZEN,
+        flags_of(charge),
         charge.amounts.iter().map(amount).collect(),
     )
 }
@@ -260,19 +277,32 @@ fn charge_from((budget, name, window, start, end, scope, flags, amounts): Stored
         let unit = unit_of(unit).ok_or(ItemError::Value("ch"))?;
         Ok(UnitCharge { unit, limit, hold, figures: Figures { committed, used, uncertain } })
     };
-    if flags > SHADOW + FROZEN {
-        return Err(ItemError::Value("ch"));
-    }
+    let (mode, frozen, shard) = from_flags(flags).ok_or(ItemError::Value("ch"))?;
     Ok(Charge {
         name: like(name, &budget),
         budget,
         window,
         span: Span { start: time(start)?, end: time(end)? },
         scope,
-        mode: if flags & SHADOW == 0 { Mode::Enforce } else { Mode::Shadow },
-        frozen: flags & FROZEN != 0,
+        mode,
+        frozen,
+        shard,
         amounts: amounts.into_iter().map(amount).collect::<Result<_, ItemError>>()?,
     })
+}
+
+/// Mode, freeze and shard in one number, so that a charge on a counter of one item is stored as it ever was.
+fn flags_of(charge: &Charge) -> u16 {
+    let shard = u16::from(charge.shard.index) + u16::from(Shard::MOST) * u16::from(charge.shard.of.saturating_sub(1));
+    u16::from(charge.mode == Mode::Shadow) * SHADOW + u16::from(charge.frozen) * FROZEN + SHARD * shard
+}
+
+fn from_flags(flags: u16) -> Option<(Mode, bool, Shard)> {
+    let mode = if flags & SHADOW == 0 { Mode::Enforce } else { Mode::Shadow };
+    let shard = flags / SHARD;
+    let (index, of) = (shard % u16::from(Shard::MOST), shard / u16::from(Shard::MOST) + 1);
+    let shard = Shard { index: u8::try_from(index).ok()?, of: u8::try_from(of).ok()? };
+    shard.is_valid().then_some((mode, flags & FROZEN != 0, shard))
 }
 
 /// The reservation of a stored item.

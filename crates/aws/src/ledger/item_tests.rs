@@ -100,6 +100,8 @@ const PARTS: [Part; 12] = [
         reservation.charges[0].amounts = UNITS.map(amount).to_vec();
         reservation.charges[0].budget = "renamed-budget's id".to_owned();
         reservation.charges[1].scope = "costCenter=|environment=production".to_owned();
+        reservation.charges[1].shard = Shard { index: 63, of: 64 };
+        reservation.charges[2].shard = Shard { index: 0, of: 2 };
     },
     |reservation| {
         let step = |above, input, output| LongContext { above: Tokens(above), input, output };

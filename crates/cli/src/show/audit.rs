@@ -2,7 +2,7 @@
 
 use super::{plural, style};
 use cost_sentry_core::audit::{Adjustment, Cause, Compared, Finding, Report, Standing, Trusted, Verdict};
-use cost_sentry_core::budget::Unit;
+use cost_sentry_core::budget::{CounterParts, Unit};
 use cost_sentry_core::reservation::Figures;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -29,7 +29,8 @@ pub fn amounts(unit: Unit, figures: Figures) -> String {
 pub fn title(finding: &Finding) -> String {
     let Some(parts) = finding.key.parts() else { return finding.key.as_str().to_owned() };
     let scope = if parts.scope.is_empty() { String::new() } else { format!(" [{}]", parts.scope) };
-    format!("{}{scope}, {} from {}", finding.name, parts.window, parts.start)
+    let shard = parts.shard.map(|shard| format!(", shard {} of {}", shard.index, shard.of)).unwrap_or_default();
+    format!("{}{scope}, {} from {}{shard}", finding.name, parts.window, parts.start)
 }
 
 /// What is stored, or how that differs from what it should be.
@@ -53,6 +54,11 @@ fn mark(standing: &Standing) -> &'static str {
     }
 }
 
+/// The scope, and of a sharded counter the item.
+fn place(parts: CounterParts<'_>) -> String {
+    parts.shard.map_or_else(|| parts.scope.to_owned(), |shard| format!("{}#{}/{}", parts.scope, shard.index, shard.of))
+}
+
 fn row(finding: &Finding, unit: Unit, both: &Compared) -> [String; 8] {
     let parts = finding.key.parts();
     let window = parts.map_or_else(String::new, |parts| format!("{} from {}", parts.window, parts.start));
@@ -60,7 +66,7 @@ fn row(finding: &Finding, unit: Unit, both: &Compared) -> [String; 8] {
     [
         mark(&finding.standing).to_owned(),
         finding.name.clone(),
-        parts.map_or_else(String::new, |parts| parts.scope.to_owned()),
+        parts.map_or_else(String::new, place),
         window,
         unit.word().to_owned(),
         cell(unit, stored.committed, sums.committed),
@@ -204,6 +210,7 @@ fn counter(finding: &Finding, now: Timestamp) -> Value {
         "budget": parts.map(|parts| parts.budget),
         "name": finding.name,
         "scope": parts.map(|parts| parts.scope),
+        "shard": parts.and_then(|parts| parts.shard),
         "window": parts.map(|parts| parts.window),
         "from": parts.map(|parts| parts.start),
         "until": finding.end,

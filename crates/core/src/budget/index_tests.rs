@@ -20,6 +20,7 @@ fn budget(name: &str, matching: &[(&str, &[&str])]) -> Budget {
         mode: Mode::Enforce,
         increases: Vec::new(),
         frozen: false,
+        shards: 1,
         effective: Effective::NextWindow,
         since: None,
         before: None,

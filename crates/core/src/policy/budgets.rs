@@ -7,6 +7,7 @@ use super::sections::tag_value;
 use crate::budget::{Budget, Effective, Index, Limit, Mode, Subject, Unit};
 use crate::problem::{At, Problems};
 use crate::quantity::NanoUsd;
+use crate::shard::Shard;
 use crate::tags::{KNOWN, TagRule};
 use crate::window::{ResetDay, Window, WindowSpec};
 use jiff::Timestamp;
@@ -15,8 +16,22 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The largest limit in any unit: four fifths of what a signed 64-bit count holds, so that sums stay within it (about 7.4 billion dollars).
 pub(super) const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
 
-const FIELDS: [&str; 13] =
-    ["id", "name", "limit", "window", "timeZone", "resetDay", "period", "match", "per", "mode", "increases", "frozen", "effective"];
+const FIELDS: [&str; 14] = [
+    "id",
+    "name",
+    "limit",
+    "window",
+    "timeZone",
+    "resetDay",
+    "period",
+    "match",
+    "per",
+    "mode",
+    "increases",
+    "frozen",
+    "effective",
+    "shards",
+];
 const KEY_EXPECTED: &str = "`model`, `modelId`, `underlying`, a known tag, or a tag that `tags` names";
 const NAME_EXPECTED: &str = "a name of 1 to 64 letters, digits and - . _ that starts with a letter or a digit";
 
@@ -76,13 +91,15 @@ pub(super) fn budget(problems: &mut Problems, at: &At<'_>, names: Option<Names<'
     let frozen = at.get("frozen").is_some_and(|field| flag(problems, &field));
     let words = [("nextWindow", Effective::NextWindow), ("atOnce", Effective::AtOnce)];
     let effective = at.get("effective").and_then(|field| problems.word(&field, &words)).unwrap_or_default();
+    let shards = at.get("shards").map_or(Some(1), |field| shards(problems, &field));
     let name = name?;
     let id = match id {
         Some(id) => id?,
         None => name.clone(),
     };
     let window = window?;
-    let budget = Budget { id, name, limits, window, matching, per, mode, increases, frozen, effective, since: None, before: None };
+    let shards = shards?;
+    let budget = Budget { id, name, limits, window, matching, per, mode, increases, frozen, effective, since: None, before: None, shards };
     (problems.len() == before).then_some(budget)
 }
 
@@ -91,6 +108,14 @@ fn flag(problems: &mut Problems, at: &At<'_>) -> bool {
         problems.add(&at.pointer, "`true` or `false`");
     }
     at.value == true
+}
+
+fn shards(problems: &mut Problems, at: &At<'_>) -> Option<u8> {
+    let shards = at.value.as_u64().and_then(|shards| u8::try_from(shards).ok()).filter(|shards| (1..=Shard::MOST).contains(shards));
+    if shards.is_none() {
+        problems.add(&at.pointer, format!("a whole number of items from 1 to {}", Shard::MOST));
+    }
+    shards
 }
 
 fn identifier(problems: &mut Problems, at: &At<'_>) -> Option<String> {

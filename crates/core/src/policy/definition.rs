@@ -30,6 +30,7 @@ pub(super) fn write(budget: &Budget) -> Value {
     put("increases", budget.increases.iter().map(increase).collect());
     put("frozen", json!(budget.frozen));
     put("effective", json!(effective(budget.effective)));
+    put("shards", json!(budget.shards));
     Value::Object(fields)
 }
 
@@ -63,7 +64,8 @@ pub(super) fn describe(budget: &Budget) -> String {
     };
     let per = if budget.per.is_empty() { String::new() } else { format!(", per {}", budget.per.join(" and ")) };
     let mode = if budget.mode == Mode::Enforce { "enforced" } else { "shadow" };
-    format!("{} per {window}{per}, {mode}", limits_text(&budget.limits))
+    let shards = if budget.shards > 1 { format!(", on {} shards", budget.shards) } else { String::new() };
+    format!("{} per {window}{per}, {mode}{shards}", limits_text(&budget.limits))
 }
 
 /// Limits in a few words: `5000.00 usd and 10 requests`.

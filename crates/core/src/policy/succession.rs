@@ -16,9 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 type Difference = (&'static str, fn(&Budget, &Budget) -> bool);
 
 /// What makes a budget's counters start anew, in policies' words: the one place that decides it.
-const RESTARTS: [Difference; 3] = [
+const RESTARTS: [Difference; 4] = [
     ("window", |old, new| old.window != new.window),
     ("per", |old, new| old.per != new.per),
+    ("shards", |old, new| old.shards != new.shards),
     ("mode", |old, new| old.mode == Mode::Shadow && new.mode == Mode::Enforce),
 ];
 

@@ -3,13 +3,14 @@
 use crate::budget::{CounterKey, Mode, Unit};
 use crate::price::{Prices, Usage};
 use crate::quantity::NanoUsd;
+use crate::shard::Shard;
 use crate::window::Span;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a counter holds in one unit. Held = committed − used − uncertain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Figures {
     /// All that is spoken for.
     pub committed: i64,
@@ -114,14 +115,27 @@ pub struct Charge {
     /// Whether the budget was frozen: then nothing new is held on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frozen: bool,
+    /// The counter's item that it falls on: before the hold, the one to try first.
+    #[serde(default, skip_serializing_if = "Shard::is_whole")]
+    pub shard: Shard,
     /// Per unit, at least one.
     pub amounts: Vec<UnitCharge>,
 }
 
 impl Charge {
-    /// The counter's stored key.
+    /// The stored key of the counter's item that the charge falls on.
     pub fn key(&self) -> CounterKey {
-        CounterKey::new(self.mode, &self.budget, &self.window, self.span, &self.scope)
+        self.key_on(self.shard)
+    }
+
+    /// The stored key of any item of the counter.
+    pub fn key_on(&self, shard: Shard) -> CounterKey {
+        CounterKey::new(self.mode, &self.budget, &self.window, self.span, &self.scope).on(shard)
+    }
+
+    /// The stored keys of all items of the counter, in the order of the shards.
+    pub fn counter_keys(&self) -> Vec<CounterKey> {
+        self.shard.all().map(|shard| self.key_on(shard)).collect()
     }
 
     /// Takes over what the counter shows; a unit that it has no figures for has not been used.

@@ -99,6 +99,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let reservation = plan.clone().reserve(request, State::Held, now, lease_end);
         match self.ledger.create(&reservation).await? {
             Created::Created => Ok(Answer::Held(reservation)),
+            Created::OnOtherShards(stored) => Ok(Answer::Held(*stored)),
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
             Created::NoRoom(refusing) => {
                 for charge in &mut plan.charges {
@@ -144,7 +145,7 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let reservation = plan.reserve(request, State::Denied, now, now);
         match self.ledger.in_time(Box::pin(self.ledger.create(&reservation))).await? {
             Created::Exists(stored) => Ok(Answer::Repeat(*stored)),
-            Created::Created | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
+            Created::Created | Created::OnOtherShards(_) | Created::NoRoom(_) => Ok(Answer::Repeat(reservation)),
         }
     }
 }
