@@ -158,15 +158,15 @@ impl BudgetDrawn {
             };
             (unit, (wanted * each * share / 100).max(1))
         };
-        Self {
-            name: format!("b{nth}"),
-            limits: limits.into_iter().map(limit).collect(),
-            window: window(chance, edge),
-            matching,
-            per,
-            shadow: chance.one_in(5),
-            shards: if chance.one_in(3) { chance.pick(&[2, 3, 5]).copied().unwrap_or(1) } else { 1 },
-        }
+        let limits: Vec<_> = limits.into_iter().map(limit).collect();
+        // As chance has it without being asked again.
+        let shards = match limits.first().map_or(0, |(_, amount)| amount % 7) {
+            0 => 2,
+            1 => 3,
+            2 => 5,
+            _ => 1,
+        };
+        Self { name: format!("b{nth}"), limits, window: window(chance, edge), matching, per, shadow: chance.one_in(5), shards }
     }
 
     fn document(&self) -> Value {

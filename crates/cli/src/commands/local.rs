@@ -107,7 +107,7 @@ pub async fn local(arguments: cli::Local) -> Result<u8, Failure> {
     }
     sweeping.abort();
     endpoint.shutdown().await;
-    let left = executions.running();
+    let left = executions.leave();
     if left > 0 {
         anstream::eprintln!(
             "stopped with {} running; asynchronous ones start again with the next `cost-sentry local`",

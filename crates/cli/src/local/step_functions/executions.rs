@@ -45,6 +45,8 @@ struct Shared<T> {
     records: Mutex<Records>,
     /// How many are running; a change wakes whoever waits for the end of all.
     running: watch::Sender<usize>,
+    /// Whether this process is about to end: then no end is noted any more.
+    leaving: Mutex<bool>,
 }
 
 /// What executions are made of.
@@ -80,6 +82,7 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
             express_twice: parts.express_twice,
             records: Mutex::default(),
             running: watch::Sender::new(0),
+            leaving: Mutex::default(),
         };
         let executions = Self { shared: Arc::new(shared) };
         let mut resumed = 0;
@@ -183,8 +186,10 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
         let _ = running.wait_for(|count| *count == 0).await;
     }
 
-    /// How many executions run.
-    pub fn running(&self) -> usize {
+    /// For a process that is about to end: from now on no end is noted, and what runs is left to the next process, which finds it open.
+    /// Otherwise executions could fail for their functions' going first. How many run.
+    pub fn leave(&self) -> usize {
+        *lock(&self.shared.leaving) = true;
         *self.shared.running.borrow()
     }
 
@@ -253,6 +258,10 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
     }
 
     fn close(&self, record: &Mutex<Record>, ended: Ended, noted: bool) {
+        let leaving = lock(&self.shared.leaving);
+        if *leaving {
+            return;
+        }
         let closed = {
             let mut record = lock(record);
             if record.ended.is_some() {
@@ -267,6 +276,65 @@ impl<T: Tasks + Send + Sync + 'static> Executions<T> {
             record.clone()
         };
         self.count(-1);
+        drop(leaving);
         self.shared.report.ended(&closed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state_machine;
+    use cost_sentry_asl::TaskError;
+    use tokio::sync::Notify;
+
+    /// Functions that fail when they are told to, as they do when the process that they run in ends.
+    #[derive(Default, Clone)]
+    struct Failing {
+        called: Arc<Notify>,
+        fail: Arc<Notify>,
+    }
+
+    impl Tasks for Failing {
+        async fn invoke(&self, _: &str, _: Value) -> Result<Value, TaskError> {
+            self.called.notify_one();
+            self.fail.notified().await;
+            self.fail.notify_one();
+            Err(TaskError { error: "InvalidRequest".to_owned(), cause: "{}".to_owned() })
+        }
+    }
+
+    struct Nobody;
+
+    impl Report for Nobody {
+        fn ended(&self, _: &Record) {}
+    }
+
+    fn open(journal: &Path, tasks: &Failing) -> (Executions<Failing>, usize) {
+        let (machine, definition) = (state_machine::local().unwrap(), state_machine::local_text());
+        let (report, tasks) = (Box::new(Nobody), tasks.clone());
+        Executions::open(Parts { machine, definition, tasks, journal: Some(journal), report, express_twice: false }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_fails_while_the_process_ends_is_left_open_for_the_next_one() {
+        for leaves in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let (journal, tasks) = (folder.path().join("executions.jsonl"), Failing::default());
+            let (executions, _) = open(&journal, &tasks);
+            let record = executions.start(MachineType::Standard, Some("slow".to_owned()), "{}".to_owned()).unwrap();
+            tasks.called.notified().await;
+            let task = lock(&executions.find(&record.started.arn).unwrap()).abort.clone().unwrap();
+            if leaves {
+                assert_eq!(executions.leave(), 1);
+            }
+            tasks.fail.notify_one();
+            while !task.is_finished() {
+                tokio::task::yield_now().await;
+            }
+            drop(executions);
+            let (_, resumed) = open(&journal, &tasks);
+            assert_eq!(resumed, usize::from(leaves));
+        }
     }
 }
