@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 DOCUMENT = ROOT / "docs" / "verification.md"
-VERSIONS = {"cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0"}
+VERSIONS = {"cargo-fuzz": "0.13.2", "cargo-mutants": "27.1.0", "cargo-nextest": "0.9.143"}
 
 
 def installed(name: str) -> Path:
@@ -28,7 +28,7 @@ def version_of(command: Path) -> str:
     """What the command says of itself, without its name."""
     arguments = [command, command.name.removeprefix("cargo-"), "--version"]
     said = subprocess.run(arguments, capture_output=True, text=True).stdout
-    return said.strip().removeprefix(command.name).strip()
+    return next(iter(said.removeprefix(command.name).split()), "")
 
 
 def shown(name: str) -> list[list[str]]:
