@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod commands;
 pub mod document;
+pub mod host_prefix;
 pub mod local;
 pub mod show;
 pub mod state_machine;

@@ -3,12 +3,10 @@
 use crate::binary::{Desk, Done};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_sdk_sfn::config::{BehaviorVersion, Config, ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
-use aws_sdk_sfn::error::BoxError;
+use aws_sdk_sfn::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use cost_sentry::host_prefix::WithoutHostPrefix;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command};
@@ -167,25 +165,5 @@ impl Drop for Local {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// AWS serves synchronous executions under a host of its own; here is one host for all.
-#[derive(Debug)]
-struct WithoutHostPrefix;
-
-impl Intercept for WithoutHostPrefix {
-    fn name(&self) -> &'static str {
-        "WithoutHostPrefix"
-    }
-
-    fn modify_before_retry_loop(
-        &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        bag.interceptor_state().unset::<EndpointPrefix>();
-        Ok(())
     }
 }

@@ -3,12 +3,10 @@
 use super::{APPLICATIONS, Options, PATIENCE, POLL, Seen, Trouble};
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::retry::RetryConfig;
-use aws_sdk_sfn::config::{BehaviorVersion, Config, ConfigBag, Credentials, Intercept, Region, RuntimeComponents};
-use aws_sdk_sfn::error::BoxError;
+use aws_sdk_sfn::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
+use cost_sentry::host_prefix::WithoutHostPrefix;
 use cost_sentry::local::simulator::{Answered, Operation, Simulator};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -216,24 +214,4 @@ fn connect(url: &str) -> Client {
         .interceptor(WithoutHostPrefix)
         .build();
     Client::from_conf(config)
-}
-
-/// AWS serves synchronous executions under a host of its own; here is one host for all.
-#[derive(Debug)]
-struct WithoutHostPrefix;
-
-impl Intercept for WithoutHostPrefix {
-    fn name(&self) -> &'static str {
-        "WithoutHostPrefix"
-    }
-
-    fn modify_before_retry_loop(
-        &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        bag.interceptor_state().unset::<EndpointPrefix>();
-        Ok(())
-    }
 }

@@ -1,14 +1,13 @@
 //! `cost-sentry run --state-machine-arn`: the same request on a state machine that is deployed, or served by `cost-sentry local`.
 
 use super::Failure;
+use crate::host_prefix::WithoutHostPrefix;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::config::{ConfigBag, Credentials, Intercept, RuntimeComponents};
-use aws_sdk_sfn::error::{BoxError, ProvideErrorMetadata};
+use aws_sdk_sfn::config::Credentials;
+use aws_sdk_sfn::error::ProvideErrorMetadata;
 use aws_sdk_sfn::operation::start_sync_execution::StartSyncExecutionOutput;
 use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent, StateMachineType, SyncExecutionStatus};
-use aws_smithy_runtime_api::client::endpoint::EndpointPrefix;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 use cost_sentry_asl::End;
 use cost_sentry_aws::clients::http_client;
 use cost_sentry_workflow::time_outs;
@@ -19,26 +18,6 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(300);
 /// Longer than any execution takes, for the synchronous call.
 const LONGEST: Duration = Duration::from_secs(time_outs::EXECUTION as u64 + 15);
-
-/// AWS serves synchronous executions under a host of its own, `sync-…`; a given endpoint is one host for all.
-#[derive(Debug)]
-struct WithoutHostPrefix;
-
-impl Intercept for WithoutHostPrefix {
-    fn name(&self) -> &'static str {
-        "WithoutHostPrefix"
-    }
-
-    fn modify_before_retry_loop(
-        &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        bag.interceptor_state().unset::<EndpointPrefix>();
-        Ok(())
-    }
-}
 
 /// A client for the Step Functions service, on AWS or at an endpoint.
 pub async fn client(endpoint_url: Option<&str>) -> Client {

@@ -49,15 +49,10 @@ impl InputBound {
     }
 }
 
-/// A token per three characters of ASCII and two per any other, and the same template that the bound from bytes adds.
+/// What the input usually comes to; never more than the bound from bytes.
 fn heuristic(estimate: Estimate, prompt: &Prompt) -> Estimate {
-    let texts = prompt.system.iter().chain(prompt.messages.iter().flat_map(|message| &message.content));
-    let usual = |text: &String| {
-        let ascii = text.bytes().filter(u8::is_ascii).count();
-        ascii.div_ceil(3) + 2 * (text.chars().count() - ascii)
-    };
-    let tokens: usize = texts.map(|text| usual(text) + 16).sum::<usize>() + 64;
-    Estimate { input: estimate.input.min(Tokens(u64::try_from(tokens).unwrap_or(u64::MAX))), ..estimate }
+    let usual = Estimate::heuristic(prompt, estimate.max_tokens, None);
+    Estimate { input: usual.input.min(estimate.input), ..usual }
 }
 
 /// The ledger in memory under one bound.
