@@ -1,29 +1,11 @@
 //! Where holds and settlements go, case by case.
 
 use super::*;
-use crate::budget::Mode;
-use crate::counter::Cut;
-use crate::fixtures::{amount, charge};
+use crate::counter::fixtures::{asks, shards};
+use crate::fixtures::amount;
 use crate::reservation::Figures;
 
-/// Shards as `committed+room`, all cut from this limit; `-` for one that is not there, `!` behind one that is overdrawn.
-fn shards(limit: u64, text: &str) -> Vec<Option<CounterItem>> {
-    let shard = |word: &str| {
-        let (committed, room) = word.trim_end_matches('!').split_once('+')?;
-        let figures = Figures { committed: committed.parse().unwrap(), used: 0, uncertain: 0 };
-        let cut = Cut { limit, room: room.parse().unwrap() };
-        let (figures, cuts) = (BTreeMap::from([(Unit::Tokens, figures)]), BTreeMap::from([(Unit::Tokens, cut)]));
-        Some(CounterItem { figures, cuts, overdrawn: word.ends_with('!') })
-    };
-    text.split(' ').map(shard).collect()
-}
-
-/// The third of four shards' charge.
-fn asks(limit: u64, hold: u64) -> Charge {
-    Charge { shard: Shard { index: 2, of: 4 }, ..charge("b", Mode::Enforce, vec![amount(Unit::Tokens, limit, hold, [0; 3])]) }
-}
-
-/// The shards after rewrites, in the form of [`shards`].
+/// The shards after rewrites, in the form of `shards`.
 fn after(charge: &Charge, mut items: Vec<Option<CounterItem>>, rewrites: &[Rewrite]) -> String {
     for (shard, item) in charge.shard.all().zip(&mut items) {
         if let Some(rewrite) = rewrites.iter().find(|rewrite| rewrite.key == charge.key_on(shard)) {
