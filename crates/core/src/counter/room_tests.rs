@@ -1,6 +1,7 @@
 //! Where holds and settlements go, case by case.
 
 use super::*;
+use crate::counter::Cut;
 use crate::counter::fixtures::{asks, shards};
 use crate::fixtures::amount;
 use crate::reservation::Figures;
@@ -73,6 +74,26 @@ fn whoever_looks_for_room_again_and_again_looks_where_all_others_do() {
     {
         assert_eq!(placed_in(round, 100, 10, shards(100, items)), expected, "round {round}");
     }
+}
+
+#[test]
+fn room_is_gathered_where_the_smallest_part_of_the_hold_is_missing_whatever_the_unit() {
+    let amounts = vec![amount(Unit::Tokens, 100_000, 10_000, [0; 3]), amount(Unit::Requests, 100, 1, [0; 3])];
+    let charge = Charge { amounts, ..asks(100_000, 10_000) };
+    let cut = |[tokens, requests]: [i64; 2]| {
+        let cuts = [(Unit::Tokens, Cut { limit: 100_000, room: tokens }), (Unit::Requests, Cut { limit: 100, room: requests })];
+        Some(CounterItem { cuts: cuts.into(), ..CounterItem::default() })
+    };
+    let check = |own: [i64; 2], next: [i64; 2], expected: u8| {
+        let items = [[90_000, 0], [0, 90], own, next].map(cut);
+        let Place::After(shard, _) = place(&charge, &items, 0) else { panic!("no room is moved") };
+        assert_eq!(shard.index, expected, "{own:?} {next:?}");
+    };
+    check([2_000, 1], [9_000, 1], 3);
+    check([9_000, 1], [2_000, 1], 2);
+    // The one request is all of that unit, 5,000 tokens are half.
+    check([10_000, 0], [5_000, 1], 3);
+    check([5_000, 1], [10_000, 0], 2);
 }
 
 #[test]
