@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn a_counter_key_reads_back_and_nothing_else_does() {
         let span = Span { start: "2026-11-01T00:00:00.5Z".parse().unwrap(), end: "2026-12-01T00:00:00Z".parse().unwrap() };
-        for scope in ["", "applicationId=a", "costCenter=sales#7|environment="] {
+        for scope in ["", "applicationId=a", "costCenter=sales#7|environment=", "a=#0/1", "a=#16/16", "a=#0/0", "a=#0/65"] {
             for mode in [Mode::Enforce, Mode::Shadow] {
                 for shard in [None, Some(Shard { index: 3, of: 16 })] {
                     let key = CounterKey::new(mode, "org-month", "month", span, scope).on(shard.unwrap_or_default());

@@ -12,6 +12,8 @@
 
 #[cfg(test)]
 mod exploration_tests;
+#[cfg(test)]
+mod fixtures;
 mod hold;
 mod moving;
 mod rewrite;

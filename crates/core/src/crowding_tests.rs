@@ -96,3 +96,15 @@ fn ten_thousand_budgets_are_looked_through_in_bounded_work() {
     let changes: Vec<(&str, Value)> = changes.iter().map(|(pointer, value)| (pointer.as_str(), value.clone())).collect();
     _ = search(&policy(&with(policy_document(), &changes)));
 }
+
+#[test]
+fn where_there_are_too_many_combinations_the_search_gives_up_and_says_so() {
+    // A thousand budgets never meet, but each of twenty thousand values of another tag may come with any of them.
+    let one = |key: &str, n: usize| json!({ "name": format!("{key}{n}"), "limit": { "requests": 1 }, "window": "day", "match": { key: format!("{key}{n}") } });
+    let values: Vec<String> = (0..20_000).map(|n| format!("any{n}")).collect();
+    let mut budgets = named("any", 1, &json!({ "applicationId": values }));
+    budgets.extend((0..1_000).flat_map(|n| [one("applicationId", n), one("costCenter", n)]));
+    assert_eq!(crowding(&budgets), Crowding::Unknown);
+    let few: Vec<Value> = budgets.into_iter().skip(1).collect();
+    assert_eq!(crowding(&few), Crowding::None);
+}

@@ -65,5 +65,19 @@ mod tests {
         check("arn:aws:s3:us-east-1:123456789012:application-inference-profile/a1", None);
         check("arn:aws:bedrock:us-east-1:123456789012:foundation-model/x", None);
         check("us.anthropic.claude-3-5-haiku-20241022-v1:0", None);
+        for start in [
+            "urn:aws:bedrock:us-east-1",
+            "arn:azure:bedrock:us-east-1",
+            "arn:aws!:bedrock:us-east-1",
+            "arn:aws:bedrock:US-EAST-1",
+            "arn:aws:bedrock:",
+        ] {
+            check(&format!("{start}:123456789012:application-inference-profile/a1"), None);
+        }
+        for (kind, most) in [("application-inference-profile", 64), ("inference-profile", 128)] {
+            let of = |id: &str| profile_arn(&format!("arn:aws:bedrock:us-east-1:123456789012:{kind}/{id}")).is_some();
+            let found = ["", "a b", "a/b", "a\u{e9}", &"a".repeat(most), &"a".repeat(most + 1)].map(of);
+            assert_eq!(found, [false, false, false, false, true, false], "{kind}");
+        }
     }
 }

@@ -3,10 +3,10 @@
 use super::{answer, document, failed};
 use crate::budget::{Mode, Unit};
 use crate::fixtures::{amount, charge, reservation, usage};
-use crate::outcome::{Document, Outcome, UsageReport};
+use crate::outcome::{Document, Outcome, RateLimit, Standing, UsageReport};
 use crate::quantity::{NanoUsd, Tokens};
 use crate::refusal::{Basis, RetryAfter};
-use crate::reservation::{Reservation, State};
+use crate::reservation::{Charge, Reservation, State};
 use crate::warning::Warning;
 use expect_test::{Expect, expect};
 
@@ -236,6 +236,22 @@ fn a_denial_for_good_says_what_would_fit() {
           "largestMaxTokens": 380
         }"#]],
     );
+}
+
+#[test]
+fn a_frozen_budget_says_so_unless_the_request_is_too_large_for_it_anyway() {
+    let check = |mode: Mode, hold: u64, expected: Standing, reason: &str| {
+        let frozen = Charge { frozen: true, ..charge("b", mode, vec![amount(Unit::Tokens, 100, hold, [61, 61, 0])]) };
+        let report = RateLimit::of(&reservation(State::Denied, vec![frozen]), None).budgets.remove(0);
+        assert_eq!((report.standing, report.reason.as_deref()), (expected, Some(reason)), "{mode:?} {hold}");
+    };
+    let frozen = "the budget is frozen: it takes no new request until its policy says so";
+    let too_large = "the request asks for 101 tokens, more than the whole limit of 100";
+    check(Mode::Enforce, 1, Standing::Frozen, frozen);
+    check(Mode::Enforce, 40, Standing::Frozen, frozen);
+    check(Mode::Enforce, 101, Standing::NeverFits, too_large);
+    check(Mode::Shadow, 1, Standing::WouldRefuse, frozen);
+    check(Mode::Shadow, 101, Standing::WouldRefuse, too_large);
 }
 
 #[test]

@@ -132,6 +132,26 @@ fn an_answer_is_cut_to_what_a_state_can_carry_and_never_within_a_character() {
             assert!(!check(&format!("{}{}", "y".repeat(offset), piece.repeat(245_000 / piece.len())), 0), "{piece:?}");
         }
     }
+    // The warning is longer by a digit.
+    assert!(!check(&"x".repeat(1_000_000), 1));
+}
+
+#[test]
+fn a_report_on_budgets_that_takes_more_than_half_of_the_room_is_cut_before_the_answer() {
+    let fits = |report_bytes: usize, answer_bytes: usize| {
+        let charges: Vec<_> = (0..20).map(|i| charge(&format!("b{i}"), Mode::Enforce, vec![amount(Unit::Tokens, 9, 1, [0; 3])])).collect();
+        let mut document = document(Outcome::InvocationSucceeded, &reservation(State::Settled, charges), None);
+        document.response = Some(answer(&"x".repeat(answer_bytes)));
+        let rest = serde_json::to_string(&document.rate_limit).unwrap().len();
+        document.rate_limit.as_mut().unwrap().budgets[19].scope = "x".repeat(report_bytes - rest);
+        document.fit();
+        let (kept, budgets) = (document.response.unwrap().content.len(), document.rate_limit.unwrap().budgets.len());
+        (budgets, kept == answer_bytes, document.warnings.len())
+    };
+    assert_eq!(fits(120_000, 100_000), (20, true, 0));
+    assert_eq!(fits(120_000, 150_000), (20, false, 1));
+    assert_eq!(fits(120_001, 150_000), (10, true, 0));
+    assert_eq!(fits(200_000, 250_000), (10, false, 1));
 }
 
 #[test]

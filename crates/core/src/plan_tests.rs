@@ -285,6 +285,22 @@ fn a_counted_input_makes_the_hold_smaller_and_says_so() {
 }
 
 #[test]
+fn bedrock_counts_when_the_policy_says_and_only_the_tokens_of_models_that_it_can_count() {
+    let counted = json!({ "id": "us.anthropic.claude-haiku-4-5-20251001-v1:0" });
+    for (word, [refine, at_once]) in
+        [("bytes", [false, false]), ("refine", [true, false]), ("count-tokens", [false, true]), ("heuristic", [false, false])]
+    {
+        let policy =
+            policy(&with(policy_document(), &[("/models/counted", counted.clone()), ("/requests", json!({ "inputBound": word }))]));
+        let counts = |model: &str| {
+            let request = request(&policy, &[("/model", json!(model))]);
+            [InputBound::Refine, InputBound::CountTokens].map(|bound| counts_tokens(&policy, &request, bound))
+        };
+        assert_eq!((counts("counted"), counts("claude-3-5-haiku")), ([refine, at_once], [false, false]), "{word}");
+    }
+}
+
+#[test]
 fn a_reservation_records_the_plan_and_whose_it_is() {
     let policy = policy(&policy_document());
     let request = request(&policy, &[]);
@@ -296,6 +312,8 @@ fn a_reservation_records_the_plan_and_whose_it_is() {
     assert_eq!((held.request_hash.as_str(), held.policy_version.as_str()), (request.hash().as_str(), policy.version.as_str()));
     assert_eq!((held.request_id(), &held.model), (request.tags.request_id.as_str(), &request.model));
     assert_eq!(held.largest_max_tokens, None);
+    let denied = plan.reserve(&request, State::Denied, now(), lease_end);
+    assert_eq!(denied.largest_max_tokens, None, "as it is, it fits in another window");
     let small = budgets(&json!([{ "name": "x", "limit": { "outputTokens": 50 }, "window": "day" }]));
     let denied = planned(&small, &request).unwrap().reserve(&request, State::Denied, now(), lease_end);
     assert_eq!((denied.state, denied.largest_max_tokens), (State::Denied, Some(Tokens(50))));

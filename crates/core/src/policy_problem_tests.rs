@@ -164,6 +164,33 @@ fn broken_budgets_are_problems() {
 }
 
 #[test]
+fn an_amount_that_no_limit_can_have_is_answered_in_its_unit() {
+    let limits = json!({ "usd": "0.0000000001", "tokens": 0, "requests": "many" });
+    let document = with(policy_document(), &[("/budgets/1/limit", limits)]);
+    assert_lines(
+        &problems(&document),
+        &expect![[r"
+            /budgets/1/limit/usd: US dollars above 0, with at most nine decimals
+            /budgets/1/limit/tokens: a whole number, at least 1
+            /budgets/1/limit/requests: a whole number, at least 1
+        "]],
+    );
+}
+
+#[test]
+fn a_limit_with_all_its_increases_is_at_most_what_the_ledger_can_count() {
+    let check = |limit: &str, added: &str, pointers: &[&str]| {
+        let increases = json!([with(whole_again(), &[("/limit/usd", json!(added))])]);
+        budget(&[("/limit/usd", json!(limit)), ("/increases", increases)], pointers);
+    };
+    check("1", "7378697628.483820644", &[]);
+    check("1", "7378697628.483820645", &["/budgets/3/increases"]);
+    check("7378697629.483820644", "0.000000001", &["/budgets/3/increases"]);
+    budget(&[("/limit/usd", json!("7378697629.483820644"))], &[]);
+    budget(&[("/limit/usd", json!("7378697629.483820645"))], &["/budgets/3/limit/usd"]);
+}
+
+#[test]
 fn broken_increases_freezes_and_tiers_are_problems() {
     let whole = json!({ "limit": { "usd": 100 }, "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z", "reason": "launch" });
     let increase = |change: &[(&str, Value)], pointers: &[&str]| {

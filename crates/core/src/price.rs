@@ -294,5 +294,9 @@ mod tests {
         assert_eq!(serde_json::to_string(&usage).unwrap(), r#"{"input":1,"output":2,"cacheRead":3,"cacheWrite":4}"#);
         assert_eq!(serde_json::from_str::<Usage>(r#"{"input":1}"#).unwrap(), Usage { input: Tokens(1), ..Usage::default() });
         assert_eq!((usage.total_input(), usage.total()), (Tokens(8), Tokens(10)));
+        let kept = Usage { cache_write_1h: Tokens(4), ..usage };
+        let stored = serde_json::to_string(&kept).unwrap();
+        assert_eq!(stored, r#"{"input":1,"output":2,"cacheRead":3,"cacheWrite":4,"cacheWrite1h":4}"#);
+        assert_eq!(serde_json::from_str::<Usage>(&stored).unwrap(), kept);
     }
 }

@@ -93,6 +93,8 @@ fn what_keeps_the_counters_counts_at_once() {
     );
     check(&[], &[("/frozen", json!(true))], &["`b`: it is frozen, and takes no new request; at once, and the counts so far stay"]);
     check(&[("/frozen", json!(true))], &[], &["`b`: it is frozen no more; at once, and the counts so far stay"]);
+    let increase = json!([{ "limit": { "usd": 1 }, "from": NOW_WHOLE, "until": MIDNIGHT, "reason": "launch" }]);
+    check(&[], &[("/increases", increase)], &["`b`: its temporary increases are 1 instead of 0; at once, and the counts so far stay"]);
     // The same window, said in other words.
     check(&[], &[("/timeZone", json!("UTC"))], &[]);
     check(&[], &[("/effective", json!("atOnce"))], &[]);
@@ -176,6 +178,17 @@ fn at_once_means_from_zero_at_once() {
 }
 
 #[test]
+fn a_change_of_shards_says_how_many_there_are() {
+    let spread = |shards: u8| day(&[("/shards", json!(shards))]);
+    Stored::first(&[spread(1)]).then(NOW, &[spread(16)]).says(&[
+        "`b`: 100.00 usd per day in UTC, enforced stays in force until 2026-11-21T00:00:00Z; then 100.00 usd per day in UTC, enforced, on 16 shards counts, from zero",
+    ]);
+    Stored::first(&[spread(16)]).then(NOW, &[spread(2)]).says(&[
+        "`b`: 100.00 usd per day in UTC, enforced, on 16 shards stays in force until 2026-11-21T00:00:00Z; then 100.00 usd per day in UTC, enforced, on 2 shards counts, from zero",
+    ]);
+}
+
+#[test]
 fn a_second_change_replaces_the_one_that_waits_and_not_what_is_in_force() {
     let hour = |usd: u64| day(&[("/window", json!("hour")), ("/limit/usd", json!(usd))]);
     let first = Stored::first(&[day(&[])]).then(NOW, &[hour(5)]);
@@ -191,7 +204,8 @@ fn a_second_change_replaces_the_one_that_waits_and_not_what_is_in_force() {
         "`b`: the limit is 80.00 usd instead of 100.00 usd; at once, and the counts so far stay",
         "`b`: the change that was waiting is taken back; 80.00 usd per day in UTC, enforced stays in force",
     ]);
-    // Once it counts, the next change is measured against it.
+    // Once it counts, nothing waits that could be taken back, and the next change is measured against it.
+    first.then(MIDNIGHT, &[hour(5)]).says(&[]);
     let later = first.then("2026-11-21T00:10:00Z", &[hour(7)]);
     later.check("2026-11-21T00:10:00Z", 7, Mode::Enforce, MIDNIGHT, "2026-11-21T01:00:00Z");
     let third = first.then("2026-11-21T00:10:00Z", &[day(&[])]);

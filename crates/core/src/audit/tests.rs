@@ -51,7 +51,7 @@ fn judged(stored: Option<&Stored>, recount: &Recount, adjustments: Vec<Adjustmen
 #[test]
 fn every_kind_of_difference_is_named() {
     let books = [of("a", State::Held, 100), of("b", State::Uncertain, 30), of("c", State::Settled, 7), of("d", State::Released, 5)];
-    let after_keeping = "2026-12-26T00:00:00Z";
+    let (while_kept, after_keeping) = ("2026-12-25T12:59:59Z", "2026-12-25T13:00:00Z");
     let check = |shown: Option<[i64; 3]>, reservations: &[Reservation], now: &str, word: &str, difference: [i64; 3]| {
         let finding = judged(shown.map(stored).as_ref(), &recount(reservations), Vec::new(), now);
         assert_eq!(finding.standing.word(), word, "{shown:?}");
@@ -63,10 +63,31 @@ fn every_kind_of_difference_is_named() {
     check(Some([137, 7, 0]), &books, NOW, "differs", [0, 0, -30]);
     check(Some([137, 7, 30]), &books[1..], NOW, "differs", [100, 0, 0]);
     check(None, &books, NOW, "missing", [-137, -7, -30]);
+    check(None, &books, while_kept, "missing", [-137, -7, -30]);
     check(None, &books, after_keeping, "expired", [-137, -7, -30]);
     check(None, &books[3..], NOW, "balanced", [0; 3]);
     check(Some([5, 0, 0]), &[], NOW, "phantom", [5, 0, 0]);
     check(Some([0, 0, 0]), &[], NOW, "balanced", [0; 3]);
+}
+
+#[test]
+fn one_counter_that_is_wrong_decides_and_one_that_nobody_knows_comes_before_those_that_balance() {
+    let check = |shown: &[[i64; 3]], unreadable: &[&str], expected: Verdict| {
+        let books = recount(&[of("a", State::Held, 100)]);
+        let finding = |shown: &[i64; 3]| judged(Some(&stored(*shown)), &books, Vec::new(), NOW);
+        let torn = judged(Some(&Stored { unreadable: true, ..stored([100, 0, 0]) }), &books, Vec::new(), NOW);
+        let read: Vec<Finding> = shown.iter().map(finding).collect();
+        let verdict = |findings: Vec<Finding>| {
+            Report { findings, reservations: 1, unreadable: unreadable.iter().map(|id| (*id).to_owned()).collect() }.verdict()
+        };
+        let with_torn = if expected == Verdict::OutOfBalance { expected } else { Verdict::CannotSay };
+        assert_eq!((verdict(read.clone()), verdict([read, vec![torn]].concat())), (expected, with_torn), "{shown:?} {unreadable:?}");
+    };
+    check(&[], &[], Verdict::Balanced);
+    check(&[[100, 0, 0]], &[], Verdict::Balanced);
+    check(&[[100, 0, 0]], &["torn"], Verdict::CannotSay);
+    check(&[[100, 0, 0], [99, 0, 0]], &[], Verdict::OutOfBalance);
+    check(&[[99, 0, 0]], &["torn"], Verdict::OutOfBalance);
 }
 
 #[test]
@@ -103,7 +124,8 @@ fn what_cannot_be_read_makes_its_counters_unsure_and_no_others() {
     check(Some(&known.charges), NOW, "cannotSay");
     check(Some(&[other]), NOW, "balanced");
     check(None, "2026-11-20T12:10:00Z", "cannotSay");
-    check(None, "2026-11-21T12:10:00Z", "balanced");
+    check(None, "2026-11-20T12:00:00Z", "cannotSay");
+    check(None, "2026-11-20T13:00:00Z", "balanced");
     let torn = Stored { unreadable: true, ..stored([100, 0, 0]) };
     assert_eq!(judged(Some(&torn), &recount(std::slice::from_ref(&known)), Vec::new(), NOW).standing.word(), "cannotSay");
 }
@@ -122,6 +144,22 @@ fn a_reservation_counts_once_however_often_it_is_noted_and_as_it_stands_last() {
     assert_eq!(note(State::Uncertain, 3), (true, figures([100, 0, 100]), 1));
     assert_eq!(note(State::Released, 4), (true, figures([0; 3]), 1));
     assert_eq!(note(State::Released, 4), (false, figures([0; 3]), 1));
+}
+
+#[test]
+fn the_recount_tells_what_it_read_which_counters_that_names_and_what_may_still_move() {
+    let other = charge("other", Mode::Enforce, vec![amount(Unit::Tokens, 10_000, 1, [0; 3])]);
+    let elsewhere = Reservation { charges: vec![other], ..of("c", State::Held, 1) };
+    let books = [of("a", State::Held, 100), of("b", State::Settled, 7), elsewhere, of("d", State::Uncertain, 30)];
+    let mut recount = recount(&books);
+    recount.note(&Reservation { version: 2, ..of("d", State::Released, 30) });
+    assert_eq!((recount.read(), recount.account(&charge_of(&books[0]).key()).unwrap().reservations), (4, 3));
+    let names: Vec<&str> = recount.accounts().map(|(_, account)| account.name.as_str()).collect();
+    assert_eq!(names, ["app", "other"]);
+    let open_on = |charges: &[&Charge]| recount.open_on(&charges.iter().map(|charge| charge.key()).collect());
+    let (app, other) = (charge_of(&books[0]), charge_of(&books[2]));
+    assert_eq!((open_on(&[app]), open_on(&[other])), (vec!["a".to_owned()], vec!["c".to_owned()]));
+    assert_eq!((open_on(&[app, other]), open_on(&[])), (vec!["a".to_owned(), "c".to_owned()], vec![]));
 }
 
 fn order(trusted: Trusted) -> Order {
@@ -170,6 +208,20 @@ fn only_closed_windows_are_mended() {
 }
 
 #[test]
+fn a_frozen_budget_is_mended_in_its_open_window_and_no_other_budget_is() {
+    let mut document = policy_document();
+    document["budgets"][0]["frozen"] = true.into();
+    let policy = Policy::parse(&document, crate::catalog::Catalog::shipped().unwrap()).unwrap();
+    let later = Some(at("2026-12-01T00:00:00Z"));
+    for (policy, budget, mended) in
+        [(Some(&policy), "org-month", true), (Some(&policy), "app-day", false), (Some(&policy), "gone", false), (None, "org-month", false)]
+    {
+        let may = |end: Option<Timestamp>| may_mend(policy, budget, end, at(NOW)).is_ok();
+        assert_eq!((may(later), may(None), may(Some(at(NOW)))), (mended, mended, true), "{budget}");
+    }
+}
+
+#[test]
 fn windows_are_selected_by_kind_time_and_budget() {
     let now = at(NOW);
     let check = |text: &str, window: &str, start: &str, end: &str, expected: bool| {
@@ -188,11 +240,14 @@ fn windows_are_selected_by_kind_time_and_budget() {
     check("hour", "hour", "2026-11-20T12:00:00Z", "2026-11-20T13:00:00Z", true);
     check("all", "month", "2026-09-01T00:00:00Z", "2026-10-01T00:00:00Z", true);
     check("2026-11-03", "month", "2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z", true);
+    check("all", "day", "2026-08-10T00:00:00Z", "2026-08-11T00:00:00Z", true);
+    check("all", "day", "2026-08-09T00:00:00Z", "2026-08-10T00:00:00Z", false);
     check("2026-11-03", "day", "2026-11-04T00:00:00Z", "2026-11-05T00:00:00Z", false);
+    check("2026-11-03", "day", "2026-11-02T00:00:00Z", "2026-11-03T00:00:00Z", false);
     check("2026-11-03", "day", "2026-11-02T23:00:00Z", "2026-11-03T23:00:00Z", true);
     check("2026-11-03..2026-11-05", "hour", "2026-11-05T23:00:00Z", "2026-11-06T00:00:00Z", true);
     check("2026-11-03..2026-11-05", "hour", "2026-11-06T00:00:00Z", "2026-11-06T01:00:00Z", false);
-    for wrong in ["", "days", "2026-11", "2026-11-05..2026-11-03", "2026-11-05..", "tomorrow"] {
+    for wrong in ["", "days", "2026-11", "2026-11-05..2026-11-03", "2026-11-05..2026-11-04", "2026-11-05..", "tomorrow"] {
         assert_eq!(Selection::parse(wrong, now), Err(NotASelection), "{wrong}");
     }
 }
@@ -217,4 +272,12 @@ fn the_days_to_be_read_reach_back_to_the_start_of_the_longest_window_of_the_poli
     assert_eq!(first("month"), "2026-11-01");
     assert_eq!(first("2026-10-15"), "2026-10-01");
     assert_eq!(first("day"), "2026-11-17");
+}
+
+#[test]
+fn counters_are_looked_for_on_as_many_days_as_their_kind_of_window_lasts() {
+    let first = |text: &str| Selection::parse(text, at(NOW)).unwrap().start_days(None, at(NOW)).first().unwrap().to_string();
+    assert_eq!(["minute", "hour", "day"].map(first), ["2026-11-15"; 3]);
+    assert_eq!(first("week"), "2026-11-09");
+    assert_eq!(["month", "2026-11-17"].map(first), ["2026-10-16"; 2]);
 }

@@ -117,3 +117,12 @@ fn a_definition_that_stays_in_force_is_found_for_the_requests_that_it_is_for() {
     assert_eq!((found("a", NOW), found("b", NOW)), (vec!["old".to_owned()], vec![]));
     assert_eq!((found("a", until), found("b", until)), (vec![], vec!["new".to_owned()]));
 }
+
+#[test]
+fn lists_are_the_same_when_their_budgets_are_in_the_same_order() {
+    let list = |names: &[&str]| Budgets::from(names.iter().map(|name| budget(name, &[("team", &["a"])])).collect::<Vec<_>>());
+    assert_eq!(list(&["a", "b"]), list(&["a", "b"]));
+    for other in [&["b", "a"][..], &["a"], &["a", "b", "c"], &["a", "c"]] {
+        assert_ne!(list(&["a", "b"]), list(other));
+    }
+}

@@ -68,12 +68,6 @@ impl Borrow<str> for ModelId {
     }
 }
 
-impl AsRef<str> for ModelId {
-    fn as_ref(&self) -> &str {
-        &self.0
-    }
-}
-
 impl fmt::Display for ModelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -245,7 +245,8 @@ fn limits_names_and_ends_of_life_come_from_the_data() {
 #[test]
 fn only_the_shape_of_a_foundation_model_or_system_profile_is_an_id() {
     for id in ["amazon.nova-lite-v1:0", "us-gov.anthropic.claude-opus-5", "deepseek.v3.2", "amazon.titan-text-premier-v1:0:32k"] {
-        assert_eq!(ModelId::parse(id).unwrap().as_str(), id);
+        let parsed = ModelId::parse(id).unwrap();
+        assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (id, id));
     }
     let long = format!("amazon.{}", "x".repeat(64));
     let arn = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0";
@@ -276,23 +277,38 @@ fn a_file_that_is_not_right_is_an_error_and_not_an_empty_catalog() {
 #[test]
 fn a_service_tier_costs_what_its_own_columns_say_and_nothing_is_made_up() {
     use ServiceTier::{Default, Flex, Priority, Reserved};
-    let check = |id: &str, tier: ServiceTier, expected: Option<[&str; 3]>| {
+    let check = |id: &str, tier: ServiceTier, expected: Option<[&str; 4]>| {
         let rates = catalog().prices_in(id, tier).map(|prices| prices.at(Tokens(1)));
-        let found = rates.map(|rates| [rates.input, rates.output, rates.cache_read]);
-        assert_eq!(found, expected.map(|rates| rates.map(|rate| Rate::parse_usd_per_million(rate).unwrap())), "{id} {tier:?}");
+        let found = rates.map(|rates| [rates.input, rates.output, rates.cache_read, rates.cache_write_5m]);
+        assert_eq!(found, expected.map(|rates| rates.map(usd)), "{id} {tier:?}");
     };
     let nova = "us.amazon.nova-pro-v1:0";
-    check(nova, Default, Some(["0.8", "3.2", "0.2"]));
-    check(nova, Reserved, Some(["0.8", "3.2", "0.2"]));
-    check(nova, Flex, Some(["0.4", "1.6", "0.1"]));
-    check(nova, Priority, Some(["1.4", "5.6", "0.35"]));
+    check(nova, Default, Some(["0.8", "3.2", "0.2", "0"]));
+    check(nova, Reserved, Some(["0.8", "3.2", "0.2", "0"]));
+    check(nova, Flex, Some(["0.4", "1.6", "0.1", "0"]));
+    check(nova, Priority, Some(["1.4", "5.6", "0.35", "0"]));
     // A class without a price in the tier costs what input costs there, and a bare id's surcharge counts in every tier.
-    check("openai.gpt-oss-120b-1:0", Flex, Some(["0.075", "0.3", "0.075"]));
-    check("amazon.nova-2-lite-v1:0", Priority, Some(["0.5775", "4.8125", "0.144375"]));
+    check("openai.gpt-oss-120b-1:0", Flex, Some(["0.075", "0.3", "0.075", "0.075"]));
+    check("amazon.nova-2-lite-v1:0", Priority, Some(["0.5775", "4.8125", "0.144375", "0"]));
+    check("us.moonshotai.kimi-k3", Flex, Some(["1.65", "8.25", "0.165", "2.0625"]));
+    check("us.moonshotai.kimi-k3", Priority, Some(["5.775", "28.875", "0.5775", "7.21875"]));
     check("apac.amazon.nova-pro-v1:0", Priority, None);
     check("us.anthropic.claude-haiku-4-5-20251001-v1:0", Flex, None);
-    check("us.anthropic.claude-haiku-4-5-20251001-v1:0", Reserved, Some(["1.1", "5.5", "0.11"]));
+    check("us.anthropic.claude-haiku-4-5-20251001-v1:0", Reserved, Some(["1.1", "5.5", "0.11", "1.375"]));
     check("anthropic.claude-99", Flex, None);
+}
+
+#[test]
+fn a_long_input_is_dearer_in_a_tier_by_as_much_as_in_the_standard_one() {
+    let nova = "us.amazon.nova-pro-v1:0";
+    let check = |column: &str, cell: &str, tier: ServiceTier, total: u64, expected: [&str; 3]| {
+        let rates = with_cell(nova, column, cell).prices_in(nova, tier).unwrap().at(Tokens(total));
+        assert_eq!([rates.input, rates.output, rates.cache_read], expected.map(usd), "{column} {cell} {tier:?} {total}");
+    };
+    check("in_gt200k", "1.6", ServiceTier::Default, 200_001, ["1.6", "3.2", "0.4"]);
+    check("in_gt200k", "1.6", ServiceTier::Flex, 200_000, ["0.4", "1.6", "0.1"]);
+    check("in_gt200k", "1.6", ServiceTier::Flex, 200_001, ["0.8", "1.6", "0.2"]);
+    check("out_gt272k", "6.4", ServiceTier::Priority, 272_001, ["1.4", "11.2", "0.35"]);
 }
 
 #[test]

@@ -149,3 +149,7 @@ impl Holding {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "hold_tests.rs"]
+mod tests;

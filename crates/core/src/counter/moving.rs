@@ -139,3 +139,7 @@ impl Moving {
 fn excess(amounts: &BTreeMap<Unit, Figures>) -> BTreeMap<Unit, u64> {
     amounts.iter().filter(|(_, amount)| amount.committed > 0).map(|(unit, amount)| (*unit, amount.committed.unsigned_abs())).collect()
 }
+
+#[cfg(test)]
+#[path = "moving_tests.rs"]
+mod tests;

@@ -1,29 +1,12 @@
 //! Where holds and settlements go, case by case.
 
 use super::*;
-use crate::budget::Mode;
 use crate::counter::Cut;
-use crate::fixtures::{amount, charge};
+use crate::counter::fixtures::{asks, shards};
+use crate::fixtures::amount;
 use crate::reservation::Figures;
 
-/// Shards as `committed+room`, all cut from this limit; `-` for one that is not there, `!` behind one that is overdrawn.
-fn shards(limit: u64, text: &str) -> Vec<Option<CounterItem>> {
-    let shard = |word: &str| {
-        let (committed, room) = word.trim_end_matches('!').split_once('+')?;
-        let figures = Figures { committed: committed.parse().unwrap(), used: 0, uncertain: 0 };
-        let cut = Cut { limit, room: room.parse().unwrap() };
-        let (figures, cuts) = (BTreeMap::from([(Unit::Tokens, figures)]), BTreeMap::from([(Unit::Tokens, cut)]));
-        Some(CounterItem { figures, cuts, overdrawn: word.ends_with('!') })
-    };
-    text.split(' ').map(shard).collect()
-}
-
-/// The third of four shards' charge.
-fn asks(limit: u64, hold: u64) -> Charge {
-    Charge { shard: Shard { index: 2, of: 4 }, ..charge("b", Mode::Enforce, vec![amount(Unit::Tokens, limit, hold, [0; 3])]) }
-}
-
-/// The shards after rewrites, in the form of [`shards`].
+/// The shards after rewrites, in the form of `shards`.
 fn after(charge: &Charge, mut items: Vec<Option<CounterItem>>, rewrites: &[Rewrite]) -> String {
     for (shard, item) in charge.shard.all().zip(&mut items) {
         if let Some(rewrite) = rewrites.iter().find(|rewrite| rewrite.key == charge.key_on(shard)) {
@@ -91,6 +74,26 @@ fn whoever_looks_for_room_again_and_again_looks_where_all_others_do() {
     {
         assert_eq!(placed_in(round, 100, 10, shards(100, items)), expected, "round {round}");
     }
+}
+
+#[test]
+fn room_is_gathered_where_the_smallest_part_of_the_hold_is_missing_whatever_the_unit() {
+    let amounts = vec![amount(Unit::Tokens, 100_000, 10_000, [0; 3]), amount(Unit::Requests, 100, 1, [0; 3])];
+    let charge = Charge { amounts, ..asks(100_000, 10_000) };
+    let cut = |[tokens, requests]: [i64; 2]| {
+        let cuts = [(Unit::Tokens, Cut { limit: 100_000, room: tokens }), (Unit::Requests, Cut { limit: 100, room: requests })];
+        Some(CounterItem { cuts: cuts.into(), ..CounterItem::default() })
+    };
+    let check = |own: [i64; 2], next: [i64; 2], expected: u8| {
+        let items = [[90_000, 0], [0, 90], own, next].map(cut);
+        let Place::After(shard, _) = place(&charge, &items, 0) else { panic!("no room is moved") };
+        assert_eq!(shard.index, expected, "{own:?} {next:?}");
+    };
+    check([2_000, 1], [9_000, 1], 3);
+    check([9_000, 1], [2_000, 1], 2);
+    // The one request is all of that unit, 5,000 tokens are half.
+    check([10_000, 0], [5_000, 1], 3);
+    check([5_000, 1], [10_000, 0], 2);
 }
 
 #[test]
