@@ -52,6 +52,22 @@ fn the_ways_around_a_budget_are_named() {
 }
 
 #[test]
+fn a_budget_on_a_listed_id_is_warned_of_like_one_on_a_name() {
+    let nova = json!({ "name": "nova", "limit": { "requests": 1 }, "window": "day", "match": { "model": "amazon.nova-lite-v1:0" } });
+    let ids = ("/modelIds", json!(["amazon.nova-lite-v1:0", "eu.amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"]));
+    check(
+        &[budgets(json!([nova])), ids.clone(), ("/models/lite", json!({ "id": "us.amazon.nova-lite-v1:0" }))],
+        EARLY,
+        &expect![[r"
+        /budgets/0/match/model: the same model is reached without this budget as `lite` and `eu.amazon.nova-lite-v1:0`; match `underlying` to count it all
+    "]],
+    );
+    // No other name or id reaches this one.
+    let micro = json!({ "name": "micro", "limit": { "requests": 1 }, "window": "day", "match": { "model": "amazon.nova-micro-v1:0" } });
+    check(&[budgets(json!([micro])), ids], EARLY, &expect![[""]]);
+}
+
+#[test]
 fn a_tag_that_a_caller_can_leave_out_is_a_way_around_unless_that_ends_without_a_budget() {
     let only = |key: &str, value: &str| budgets(json!([{ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { key: value } }]));
     check(&[only("costCenter", "sales")], EARLY, &expect![[""]]);
