@@ -259,6 +259,17 @@ fn a_match_that_can_never_be_and_a_key_that_nobody_knows_are_problems() {
 }
 
 #[test]
+fn an_id_is_matched_as_the_name_that_calls_it_and_by_itself_only_where_none_does() {
+    let id = "us.amazon.nova-lite-v1:0";
+    let of = |value: &str| json!({ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { "model": value } });
+    let (listed, named) = (("/modelIds", json!([id])), ("/models/lite", json!({ "id": id })));
+    check(&[("/budgets/-", of(id))], &["/budgets/3/match/model"]);
+    check(&[listed.clone(), ("/budgets/-", of(id))], &[]);
+    check(&[listed.clone(), named.clone(), ("/budgets/-", of(id))], &["/budgets/3/match/model"]);
+    check(&[listed, named, ("/budgets/-", of("lite"))], &[]);
+}
+
+#[test]
 fn a_scope_that_callers_can_invent_wants_a_list_or_a_budget_around_it() {
     let without_org =
         with(policy_document(), &[("/budgets/0", json!({ "name": "x", "limit": { "usd": 1 }, "window": "day", "mode": "shadow" }))]);

@@ -52,6 +52,22 @@ fn the_ways_around_a_budget_are_named() {
 }
 
 #[test]
+fn a_budget_on_a_listed_id_is_warned_of_like_one_on_a_name() {
+    let nova = json!({ "name": "nova", "limit": { "requests": 1 }, "window": "day", "match": { "model": "amazon.nova-lite-v1:0" } });
+    let ids = ("/modelIds", json!(["amazon.nova-lite-v1:0", "eu.amazon.nova-lite-v1:0", "amazon.nova-micro-v1:0"]));
+    check(
+        &[budgets(json!([nova])), ids.clone(), ("/models/lite", json!({ "id": "us.amazon.nova-lite-v1:0" }))],
+        EARLY,
+        &expect![[r"
+        /budgets/0/match/model: the same model is reached without this budget as `lite` and `eu.amazon.nova-lite-v1:0`; match `underlying` to count it all
+    "]],
+    );
+    // No other name or id reaches this one.
+    let micro = json!({ "name": "micro", "limit": { "requests": 1 }, "window": "day", "match": { "model": "amazon.nova-micro-v1:0" } });
+    check(&[budgets(json!([micro])), ids], EARLY, &expect![[""]]);
+}
+
+#[test]
 fn a_tag_that_a_caller_can_leave_out_is_a_way_around_unless_that_ends_without_a_budget() {
     let only = |key: &str, value: &str| budgets(json!([{ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { key: value } }]));
     check(&[only("costCenter", "sales")], EARLY, &expect![[""]]);
@@ -137,4 +153,110 @@ fn of_many_ways_around_a_budget_some_are_named_and_the_others_counted() {
             /budgets/0/match/model: the same model is reached without this budget as `m01`, `m02`, `m03`, `m04`, `m05`, `m06`, `m07`, `m08`, `m09`, `m10` and 2 more; match `underlying` to count it all
         "]],
     );
+}
+
+#[test]
+fn what_is_over_is_warned_of_from_its_end_on() {
+    let ending = [budgets(json!([
+        {
+            "name": "all", "limit": { "usd": 1 }, "window": "day",
+            "increases": [
+                { "limit": { "usd": 1 }, "from": "2026-11-01T00:00:00Z", "until": "2027-11-01T00:00:00Z", "reason": "growth" },
+                { "limit": { "usd": 1 }, "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z", "reason": "launch" },
+            ],
+        },
+        { "name": "launch", "limit": { "usd": 1 }, "period": { "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z" } },
+    ]))];
+    check(&ending, date(2026, 11, 30), &expect![[""]]);
+    check(
+        &ending,
+        date(2026, 12, 1),
+        &expect![[r"
+            /budgets/0/increases/1: the increase is over: it adds nothing any more
+            /budgets/1/period: the period is over: the budget applies to nothing any more
+        "]],
+    );
+}
+
+#[test]
+fn a_price_under_which_nothing_is_billed_is_warned_of() {
+    let price = |id: &str| json!({ "id": id, "from": "2026-12-01", "input": 1, "output": 2 });
+    check(
+        &[
+            budgets(json!([{ "name": "all", "limit": { "usd": 1 }, "window": "day" }])),
+            ("/modelIds", json!(["amazon.nova-lite-v1:0"])),
+            ("/prices", json!([price(HAIKU), price("amazon.nova-lite-v1:0"), price("us.amazon.nova-lite-v1:0")])),
+        ],
+        EARLY,
+        &expect![[r"
+            /prices/2/id: no model of this policy is billed under this id: the price changes nothing
+        "]],
+    );
+}
+
+#[test]
+fn a_tier_without_a_price_is_warned_of_where_an_enforced_budget_counts_dollars() {
+    let all = json!({ "name": "all", "limit": { "usd": 1 }, "window": "day" });
+    let flex = |budgets: Value| [("/budgets", budgets), ("/models/claude-3-5-haiku/serviceTier", json!("flex"))];
+    let warned = expect![[r"
+        /models/claude-3-5-haiku/serviceTier: no price is known in the service tier `flex`: every request that budget `all` applies to is refused until `prices` states one
+    "]];
+    check(&flex(json!([all])), EARLY, &warned);
+    let of = |changes: &[(&str, Value)]| with(all.clone(), changes);
+    let name = ("/match", json!({ "model": "claude-3-5-haiku", "modelId": HAIKU }));
+    check(&flex(json!([of(&[("/limit", json!({ "tokens": 1, "usd": 1 })), name])])), EARLY, &warned);
+    check(&flex(json!([of(&[("/limit", json!({ "tokens": 1 }))])])), EARLY, &expect![[""]]);
+    check(&flex(json!([of(&[("/match", json!({ "model": "sales" }))])])), EARLY, &expect![[""]]);
+    check(
+        &flex(json!([of(&[("/limit", json!({ "tokens": 1 }))]), of(&[("/name", json!("s")), ("/mode", json!("shadow"))])])),
+        EARLY,
+        &expect![[""]],
+    );
+    let priced = json!([{ "id": HAIKU, "from": "2020-01-01", "input": 1, "output": 2, "tiers": { "flex": { "input": 1, "output": 1 } } }]);
+    let [budgets, tier] = flex(json!([all]));
+    check(&[budgets.clone(), tier, ("/prices", priced)], EARLY, &expect![[""]]);
+    // A model newer than the catalog, before the day on which its price counts.
+    let price = json!([{ "id": "anthropic.claude-omega-9", "from": "2026-12-01", "input": 1, "output": 2 }]);
+    let omega = [budgets, ("/models/omega", json!({ "id": "anthropic.claude-omega-9" })), ("/prices", price)];
+    check(
+        &omega,
+        date(2026, 11, 30),
+        &expect![[r"
+            /models/omega: no price is known in the service tier `default`: every request that budget `all` applies to is refused until `prices` states one
+        "]],
+    );
+    check(&omega, date(2026, 12, 1), &expect![[""]]);
+}
+
+#[test]
+fn more_budgets_than_a_request_can_hold_on_are_warned_of_where_they_meet() {
+    let many = |count: usize| -> Value {
+        let budget =
+            |i| json!({ "name": format!("b{i:02}"), "limit": { "usd": 1 }, "window": "day", "match": { "applicationId": "docs" } });
+        (0..count).map(budget).collect()
+    };
+    check(&[budgets(many(20))], EARLY, &expect![[""]]);
+    check(
+        &[budgets(many(21))],
+        EARLY,
+        &expect![[r"
+            /budgets: 21 budgets apply to a request with model `claude-3-5-haiku` and applicationId `docs`, and at most 20 can: it would be refused
+        "]],
+    );
+}
+
+#[test]
+fn a_tag_that_every_request_has_is_a_way_around_only_while_its_values_can_be_invented() {
+    let two = budgets(json!([
+        { "name": "all", "limit": { "usd": 5 }, "window": "day" },
+        { "name": "docs", "limit": { "usd": 1 }, "window": "day", "match": { "applicationId": "docs" } },
+    ]));
+    check(
+        std::slice::from_ref(&two),
+        EARLY,
+        &expect![[r"
+            /budgets/1/match/applicationId: a request with another `applicationId`, or without it, is held to other budgets only: pin the tag, or map it to a profile
+        "]],
+    );
+    check(&[two, ("/tags/applicationId", json!({ "allow": ["docs", "chat"] }))], EARLY, &expect![[""]]);
 }

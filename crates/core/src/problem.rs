@@ -203,5 +203,12 @@ mod tests {
         assert_eq!(found[0].pointer, "/a~1b~0c");
         assert!(found[1].pointer.chars().count() <= POINTER_SHOWN + 1);
         assert!(!format!("{found:?}").contains("secret"));
+        let shown = |characters: usize| {
+            let mut problems = Problems::default();
+            problems.add("é".repeat(characters), "a shorter name");
+            problems.into_vec().remove(0).pointer
+        };
+        assert_eq!(shown(POINTER_SHOWN), "é".repeat(POINTER_SHOWN));
+        assert_eq!(shown(POINTER_SHOWN + 1), "é".repeat(POINTER_SHOWN) + "…");
     }
 }

@@ -30,7 +30,6 @@ impl Warning {
         }
     }
 
-    /// The call used more than was held for it.
     /// The call used more input or output than was held for it.
     pub fn overage(tokens: u64) -> Self {
         Self {

@@ -260,10 +260,13 @@ fn is_key(key: &str, names: Option<Names<'_>>) -> bool {
     Subject::MODEL_KEYS.contains(&key) || KNOWN.contains(&key) || names.is_none_or(|names| names.tags.contains_key(key))
 }
 
-/// A misspelt value in a `match` would switch a budget off without a word.
+/// A misspelt value in a `match` would switch a budget off without a word; so would an id that a name calls, since it counts as the name.
 fn can_occur(key: &str, value: &str, names: Names<'_>) -> bool {
     match key {
-        "model" => names.models.contains_key(value) || names.model_ids.contains(value),
+        "model" => {
+            let is_called = || names.models.values().any(|entry| entry.model_id == value);
+            names.models.contains_key(value) || (names.model_ids.contains(value) && !is_called())
+        }
         "modelId" | "underlying" => true,
         tag => names.tags.get(tag).is_none_or(|rule| rule.accept(value).is_some()),
     }

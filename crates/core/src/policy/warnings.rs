@@ -44,16 +44,16 @@ impl<'a> Overview<'a> {
     }
 
     /// The names and ids other than these under which the models of these are reached, as a readable list; nothing where there are none.
-    fn other_ways(&self, policy: &'a Policy, names: &BTreeSet<String>) -> Option<String> {
-        let underlying: BTreeSet<&str> =
-            names.iter().filter_map(|name| policy.models.get(name)).map(|entry| entry.underlying.as_str()).collect();
+    fn other_ways(&self, policy: &'a Policy, names: &'a BTreeSet<String>) -> Option<String> {
+        let behind = |name: &'a String| {
+            let by_name = policy.models.get(name).map(|entry| entry.underlying.as_str());
+            by_name.or_else(|| policy.model_ids.get(name).map(|id| policy.catalog().underlying(id)))
+        };
+        let own: Vec<&str> = names.iter().filter_map(behind).collect();
+        let underlying: BTreeSet<&str> = own.iter().copied().collect();
         let ways = underlying.iter().filter_map(|underlying| self.ways.get(underlying));
         let all: usize = ways.clone().map(Vec::len).sum();
-        let is_counted = |name: &&String| {
-            let counted_id = policy.model_ids.contains(*name) && underlying.contains(policy.catalog().underlying(name));
-            policy.models.contains_key(*name) || counted_id
-        };
-        let others = all.saturating_sub(names.iter().filter(is_counted).count());
+        let others = all.saturating_sub(own.len());
         let shown: Vec<&str> = ways.flatten().copied().filter(|way| !names.contains(*way)).take(WAYS_NAMED).collect();
         match others.saturating_sub(shown.len()) {
             _ if shown.is_empty() => None,
@@ -173,7 +173,7 @@ impl Policy {
         }
     }
 
-    fn warn_of_ways_around(&self, pointer: &str, budget: &Budget, overview: &Overview<'_>, warnings: &mut Vec<Problem>) {
+    fn warn_of_ways_around<'a>(&'a self, pointer: &str, budget: &'a Budget, overview: &Overview<'a>, warnings: &mut Vec<Problem>) {
         if budget.mode == Mode::Shadow {
             return;
         }
