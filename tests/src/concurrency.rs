@@ -1,4 +1,6 @@
 //! Many at once: never over a limit, never a call too many, and the books always add up.
+//!
+//! In memory 1,000 rounds; over HTTP fewer, unless more are asked for: `CONCURRENCY_ROUNDS=1000 cargo test -p cost-sentry-tests concurrency`.
 
 use crate::harness::{World, sample};
 use crate::ledger_suite::books::{claim, held, settle, spread, tokens};
@@ -14,6 +16,11 @@ use std::sync::Arc;
 
 /// How many want the same budget at the same time.
 const TASKS: usize = 64;
+
+/// How many rounds over HTTP.
+fn rounds(otherwise: u32) -> u32 {
+    std::env::var("CONCURRENCY_ROUNDS").map_or(otherwise, |text| text.parse().expect("a number of rounds"))
+}
 
 /// One round: 64 tasks hold 7 to 9 tokens each on a budget with little room left, and settle what they got, above or below it.
 async fn round<L: Ledger + 'static>(ledger: &Arc<L>, round: usize) {
@@ -79,8 +86,8 @@ async fn exactly_what_fits_is_approved_in_memory() {
 async fn exactly_what_fits_is_approved_on_dynamodb() {
     let store = Embedded::start().await;
     let ledger = Arc::new(store.ledger.clone());
-    for n in 0..50 {
-        round(&ledger, n).await;
+    for n in 0..rounds(50) {
+        round(&ledger, usize::try_from(n).unwrap()).await;
     }
 }
 
@@ -151,9 +158,9 @@ async fn shown(world: &World) -> Vec<[i64; 3]> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_executions_of_one_id_send_one_call_and_settle_once() {
-    const ROUNDS: u32 = 40;
-    let world = Arc::new(World::new(&policy(1_000, 1)).await);
-    for _ in 0..ROUNDS {
+    let rounds = rounds(40);
+    let world = Arc::new(World::new(&policy(u64::from(rounds), 1)).await);
+    for _ in 0..rounds {
         let execution = new_execution();
         let endings = endings(&world, vec![execution.clone(), execution]).await;
         let expected = [("\"INVOCATION_SUCCEEDED\"".to_owned(), 1), ("InvocationUncertain".to_owned(), 1)];
@@ -162,9 +169,9 @@ async fn two_executions_of_one_id_send_one_call_and_settle_once() {
     let mut ids: Vec<String> = world.calls().iter().map(|call| call.body["requestMetadata"]["requestId"].to_string()).collect();
     ids.sort();
     ids.dedup();
-    let rounds = usize::try_from(ROUNDS).unwrap();
+    assert_eq!(shown(&world).await, [[i64::from(rounds), i64::from(rounds), 0]]);
+    let rounds = usize::try_from(rounds).unwrap();
     assert_eq!((ids.len(), world.calls().len()), (rounds, rounds));
-    assert_eq!(shown(&world).await, [[i64::from(ROUNDS), i64::from(ROUNDS), 0]]);
     for once in ["TotalRequests", "RateLimitApproved", "SpendUsd", "DuplicateExecutions", "BudgetUtilization"] {
         let points = world.stack.sink.as_ref().unwrap().data().iter().filter(|datum| datum.name == once).count();
         assert_eq!(points, rounds, "{once}");
