@@ -86,7 +86,7 @@ impl Policy {
         let rules = root.get("requests").map(|at| sections::rules(&mut problems, &at)).unwrap_or_default();
         check_profile_tags(&mut problems, &models, &tags);
         let budgets = match problems.required(&root, "budgets", "a list of budgets") {
-            Some(at) => budgets::parse(&mut problems, &at, budgets::Names { tags: &tags, models: &models, model_ids: &model_ids }),
+            Some(at) => budgets::parse(&mut problems, &at, budgets::Names { tags: &tags, models: &models, model_ids: &model_ids, catalog }),
             None => Vec::new(),
         };
         let name_of_id = models.iter().rev().map(|(name, entry)| (entry.model_id.clone(), name.clone())).collect();

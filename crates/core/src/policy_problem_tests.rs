@@ -252,6 +252,15 @@ fn a_match_that_can_never_be_and_a_key_that_nobody_knows_are_problems() {
     budget(&[("/match", json!({ "enviroment": "prod" }))], &["/budgets/3/match/enviroment"]);
     budget(&[("/per", json!("environment"))], &["/budgets/3/per"]);
     budget(&[("/per", json!(["environment", "aplicationId", 7]))], &["/budgets/3/per/1", "/budgets/3/per/2"]);
+    // The id that is called, and the model under it, and nothing else: a profile's source or a prefix too many would never match.
+    let (called, under) = ("us.anthropic.claude-3-5-haiku-20241022-v1:0", "anthropic.claude-3-5-haiku-20241022-v1:0");
+    budget(&[("/match", json!({ "modelId": called, "underlying": under }))], &[]);
+    budget(&[("/match", json!({ "modelId": [called, under] }))], &["/budgets/3/match/modelId/1"]);
+    budget(&[("/match", json!({ "underlying": [called, under] }))], &["/budgets/3/match/underlying/0"]);
+    let listed = ("/modelIds", json!(["us.amazon.nova-lite-v1:0"]));
+    let of = |key: &str, value: &str| json!({ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { key: value } });
+    check(&[listed.clone(), ("/budgets/-", of("modelId", "us.amazon.nova-lite-v1:0"))], &[]);
+    check(&[listed, ("/budgets/-", of("underlying", "amazon.nova-lite-v1:0"))], &[]);
     // A tag that `tags` names is a key like the known ones.
     let team = ("/tags/team", json!({ "allow": ["a"] }));
     let by_team = json!({ "name": "b", "limit": { "usd": 1 }, "window": "day", "match": { "team": "a" }, "per": ["team"] });
@@ -289,6 +298,37 @@ fn a_scope_that_callers_can_invent_wants_a_list_or_a_budget_around_it() {
 }
 
 #[test]
+fn a_period_bounds_invented_scopes_only_while_it_lasts() {
+    let period = |from: &str, until: &str| json!({ "from": format!("{from}T00:00:00Z"), "until": format!("{until}T00:00:00Z") });
+    let of = |name: &str, period: Value| json!({ "name": name, "limit": { "usd": 1 }, "period": period });
+    let around = |outer: [&str; 2], pointers: &[&str]| {
+        let inner = with(of("inner", period("2026-11-10", "2026-11-20")), &[("/per", json!(["applicationId"]))]);
+        check(&[("/budgets", json!([of("outer", period(outer[0], outer[1])), inner]))], pointers);
+    };
+    around(["2026-11-10", "2026-11-20"], &[]);
+    around(["2026-11-01", "2026-12-01"], &[]);
+    around(["2026-11-11", "2026-11-20"], &["/budgets/1/per"]);
+    around(["2026-11-10", "2026-11-19"], &["/budgets/1/per"]);
+    around(["2026-01-01", "2026-02-01"], &["/budgets/1/per"]);
+    let daily = json!({ "name": "daily", "limit": { "usd": 1 }, "window": "day", "per": ["applicationId"] });
+    check(&[("/budgets", json!([of("outer", period("2026-11-01", "2036-11-01")), daily]))], &["/budgets/1/per"]);
+}
+
+#[test]
+fn a_scope_whose_counters_could_not_be_named_is_a_problem() {
+    // Seven keys, each with its value of 256 characters and two signs: 1,900 bytes where the names have 94.
+    let names =
+        |last: usize| ["a", "b", "c", "d", "e", "f"].into_iter().map(|n| n.repeat(15)).chain(["g".repeat(last)]).collect::<Vec<_>>();
+    let with_keys = |last: usize, pointers: &[&str]| {
+        let tags: serde_json::Map<String, Value> = names(last).into_iter().map(|name| (name, json!({ "allow": ["x"] }))).collect();
+        let budget = json!({ "name": "b", "limit": { "usd": 1 }, "window": "day", "per": names(last) });
+        check(&[("/tags", tags.into()), ("/budgets", json!([budget]))], pointers);
+    };
+    with_keys(4, &[]);
+    with_keys(5, &["/budgets/0/per"]);
+}
+
+#[test]
 fn more_budgets_on_every_request_than_one_transaction_holds_are_a_problem() {
     let budgets = |count: usize| {
         (0..count).map(|i| json!({ "name": format!("b{i}"), "limit": { "usd": 1 }, "window": "day" })).collect::<Vec<_>>().into()
@@ -313,5 +353,9 @@ fn a_model_newer_than_the_catalog_wants_a_price_of_its_own() {
     let model = json!({ "id": "anthropic.claude-omega-9" });
     let price = json!({ "id": "anthropic.claude-omega-9", "from": "2026-01-01", "input": 1, "output": "2.5" });
     check(&[("/models/omega", model.clone())], &["/models/omega/id"]);
-    check(&[("/models/omega", model), ("/prices", json!([price]))], &[]);
+    check(&[("/models/omega", model.clone()), ("/prices", json!([price]))], &[]);
+    // Which of two prices of one day is meant, nobody could tell.
+    let later = with(price.clone(), &[("/from", json!("2026-02-01"))]);
+    check(&[("/models/omega", model.clone()), ("/prices", json!([price, later]))], &[]);
+    check(&[("/models/omega", model), ("/prices", json!([price, price]))], &["/prices/1/from"]);
 }

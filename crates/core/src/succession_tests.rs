@@ -152,9 +152,37 @@ fn the_definition_in_force_is_kept_whatever_the_new_policy_around_it_says() {
     let reviewed = document(&[day(&[("/id", json!("i"))]), day(&[("/name", json!("all"))])]);
     let succession = policy(&reviewed).succeed(&reviewed, &policy(&old), at(NOW));
     let stored = Policy::parse_stored(&succession.document, Catalog::shipped().unwrap()).unwrap();
-    let frozen_no_more = Budget { frozen: false, ..policy(&old).budgets[0].clone() };
-    assert_eq!(stored.budgets[0].at(at(NOW)), &frozen_no_more);
+    // But for whom it is, in the new policy's words, and that it is frozen no more.
+    let in_force = Budget { frozen: false, matching: policy(&reviewed).budgets[0].matching.clone(), ..policy(&old).budgets[0].clone() };
+    assert_eq!(stored.budgets[0].at(at(NOW)), &in_force);
     assert_eq!(stored.budgets[1].at(at(NOW)), &policy(&old).budgets[1]);
+}
+
+#[test]
+fn what_stays_in_force_is_for_the_requests_that_the_new_policy_names() {
+    let under = |name: &str, window: &str| {
+        let model = json!({ name: { "id": "us.amazon.nova-lite-v1:0" } });
+        with(document(&[day(&[("/window", json!(window)), ("/match", json!({ "model": name }))])]), &[("/models", model)])
+    };
+    let (old, reviewed) = (under("nova", "day"), under("nova-lite", "month"));
+    let next = policy(&reviewed).succeed(&reviewed, &policy(&old), at(NOW));
+    let in_force = next.policy.budgets[0].at(at(NOW));
+    assert_eq!((&in_force.window, &in_force.matching), (&policy(&old).budgets[0].window, &policy(&reviewed).budgets[0].matching));
+    assert_eq!(next.changes[0].says, "`b`: it is for other requests; at once, and the counts so far stay");
+}
+
+#[test]
+fn a_change_that_would_wait_for_the_end_of_all_windows_is_said_to_count_never() {
+    let period = |more: &[(&str, Value)]| {
+        let period = json!({ "from": "2026-11-01T00:00:00Z", "until": "2026-12-31T00:00:00Z" });
+        day(&[&[("/window", Value::Null), ("/period", period)], more].concat())
+    };
+    let shadow = Stored::first(&[period(&[("/mode", json!("shadow"))])]);
+    shadow.then(NOW, &[period(&[])]).says(&["`b`: 100.00 usd per period 2026-11-01T00:00:00Z to 2026-12-31T00:00:00Z, shadow stays in force until \
+         2026-12-31T00:00:00Z, and 100.00 usd per period 2026-11-01T00:00:00Z to 2026-12-31T00:00:00Z, enforced never counts: its period is over \
+         by then; `effective: atOnce` would start it now, from zero"]);
+    let now = shadow.then(NOW, &[period(&[("/effective", json!("atOnce"))])]);
+    now.check(NOW, 100, Mode::Enforce, NOW_WHOLE, "2026-12-31T00:00:00Z");
 }
 
 const NOW_WHOLE: &str = "2026-11-20T12:30:15Z";

@@ -5,6 +5,7 @@ use super::increases;
 use super::models::{ModelEntry, decimal};
 use super::sections::tag_value;
 use crate::budget::{Budget, Effective, Index, Limit, Mode, Subject, Unit};
+use crate::catalog::Catalog;
 use crate::problem::{At, Problems};
 use crate::quantity::NanoUsd;
 use crate::shard::Shard;
@@ -15,6 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest limit in any unit: four fifths of what a signed 64-bit count holds, so that sums stay within it (about 7.4 billion dollars).
 pub(super) const LARGEST_LIMIT: u64 = i64::MAX as u64 / 5 * 4;
+/// The most bytes of a scope: with all else that names a counter, it must fit a key of 2,048 (Amazon DynamoDB quotas).
+const LONGEST_SCOPE: usize = 1_900;
+/// The most characters of a tag's value, of one byte each.
+const LONGEST_VALUE: usize = 256;
 
 const FIELDS: [&str; 14] = [
     "id",
@@ -42,6 +47,7 @@ pub(super) struct Names<'a> {
     pub tags: &'a BTreeMap<String, TagRule>,
     pub models: &'a BTreeMap<String, ModelEntry>,
     pub model_ids: &'a BTreeSet<String>,
+    pub catalog: &'a Catalog,
 }
 
 pub(super) fn parse(problems: &mut Problems, at: &At<'_>, names: Names<'_>) -> Vec<Budget> {
@@ -267,7 +273,11 @@ fn can_occur(key: &str, value: &str, names: Names<'_>) -> bool {
             let is_called = || names.models.values().any(|entry| entry.model_id == value);
             names.models.contains_key(value) || (names.model_ids.contains(value) && !is_called())
         }
-        "modelId" | "underlying" => true,
+        "modelId" => names.model_ids.contains(value) || names.models.values().any(|entry| entry.model_id == value),
+        "underlying" => {
+            let of_ids = || names.model_ids.iter().any(|id| names.catalog.underlying(id) == value);
+            names.models.values().any(|entry| entry.underlying == value) || of_ids()
+        }
         tag => names.tags.get(tag).is_none_or(|rule| rule.accept(value).is_some()),
     }
 }
@@ -284,6 +294,11 @@ fn per(problems: &mut Problems, at: &At<'_>, names: Option<Names<'_>>) -> Vec<St
             Some(key) if is_key(key, names) => keys.push(key.to_owned()),
             _ => problems.add(item.pointer, KEY_EXPECTED),
         }
+    }
+    // `key=value` each, and a bar between them.
+    if keys.iter().map(|key| key.len() + LONGEST_VALUE + 2).sum::<usize>() > LONGEST_SCOPE {
+        problems
+            .add(&at.pointer, format!("fewer or shorter keys: with the longest values a counter's name would pass {LONGEST_SCOPE} bytes"));
     }
     keys
 }
@@ -302,7 +317,11 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         }
         let encloses = |outer: &Budget| {
             let wider = outer.matching.iter().all(|(key, values)| budget.matching.get(key).is_some_and(|inner| inner.is_subset(values)));
-            let lasts = matches!(outer.window, WindowSpec::Calendar(_)) || matches!(budget.window, WindowSpec::Period(_));
+            let lasts = match (&outer.window, &budget.window) {
+                (WindowSpec::Calendar(_), _) => true,
+                (WindowSpec::Period(outer), WindowSpec::Period(inner)) => outer.start <= inner.start && inner.end <= outer.end,
+                (WindowSpec::Period(_), WindowSpec::Calendar(_)) => false,
+            };
             outer.id != budget.id && outer.mode == Mode::Enforce && !free(outer) && wider && lasts
         };
         // A budget around this one applies to whatever this one applies to, so it is found by any one of the values of each key.

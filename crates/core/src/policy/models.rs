@@ -172,7 +172,15 @@ pub(super) fn prices(problems: &mut Problems, at: &At<'_>) -> Vec<PriceOverride>
         problems.add(&at.pointer, "a list of prices, each with `id`, `from`, `input` and `output`");
         return Vec::new();
     };
-    items.iter().filter_map(|item| price(problems, item)).collect()
+    let (mut prices, mut seen) = (Vec::new(), BTreeSet::new());
+    for item in &items {
+        let Some(price) = price(problems, item) else { continue };
+        if !seen.insert((price.id.clone(), price.from)) {
+            problems.add(item.child("from"), "a day from which no other price of this id counts: which of the two is meant?");
+        }
+        prices.push(price);
+    }
+    prices
 }
 
 /// The fields of a price list: the standard tier's, and each other tier's.

@@ -2,8 +2,8 @@
 //!
 //! A changed limit, `match` or name, a frozen or removed budget, and a switch from enforce to shadow count at once, on the counters as
 //! they are. What starts counters anew ([`RESTARTS`]) counts when the window ends that runs at that moment: until then the definition
-//! in force stays, whole, and only its name and whether it is frozen are the new one's. A second change meanwhile replaces the one
-//! that waits; the definition in force stays the same.
+//! in force stays, and only its name, its `match`, whose values the new policy may name otherwise, and whether it is frozen are the new
+//! one's. A second change meanwhile replaces the one that waits; the definition in force stays the same.
 
 use super::{Policy, carried, definition};
 use crate::budget::{Before, Budget, Effective, Mode};
@@ -122,7 +122,8 @@ fn follow(budget: &mut Budget, old: &Budget, now: Timestamp) -> Vec<Change> {
     }
     let running = in_force.span(now).filter(|_| budget.effective == Effective::NextWindow);
     if let Some(running) = running {
-        let stays = Budget { name: budget.name.clone(), frozen: budget.frozen, before: None, ..in_force.clone() };
+        let (name, matching) = (budget.name.clone(), budget.matching.clone());
+        let stays = Budget { name, matching, frozen: budget.frozen, before: None, ..in_force.clone() };
         changes.extend(at_once(in_force, &stays));
         changes.push(later(&stays, budget, running.end, restarts));
         budget.since = Some(running.end);
@@ -142,12 +143,15 @@ fn from_zero(old: &Budget, new: &Budget, fields: Vec<&'static str>) -> Change {
 }
 
 fn later(old: &Budget, new: &Budget, until: Timestamp, fields: Vec<&'static str>) -> Change {
-    let says = format!(
-        "`{}`: {} stays in force until {until}; then {} counts, from zero",
-        new.name,
-        definition::describe(old),
-        definition::describe(new)
-    );
+    let (name, before, after) = (&new.name, definition::describe(old), definition::describe(new));
+    let says = if new.window.span(until).is_some() {
+        format!("`{name}`: {before} stays in force until {until}; then {after} counts, from zero")
+    } else {
+        format!(
+            "`{name}`: {before} stays in force until {until}, and {after} never counts: its period is over by then; `effective: atOnce` \
+             would start it now, from zero"
+        )
+    };
     Change { budget: new.id.clone(), fields, from: Some(until), counts: Counts::FromZero, says }
 }
 
