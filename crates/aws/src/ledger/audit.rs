@@ -5,7 +5,8 @@
 //! did is judged: all of its reservations stood like that when it was read. The others are looked at again, and are "moving" where
 //! that never ends.
 //!
-//! What the day index does not list yet looks like a difference: one in a window of the last minutes is looked at again after the lag.
+//! What the day index does not list yet looks like a difference: a counter of the last minutes that differs is read again, and what moved
+//! it is asked for only after the lag. One that never rests for so long is "moving", and never out of balance.
 
 use super::item::{self, Item};
 use super::{DynamoDbLedger, reservation_from};
@@ -64,19 +65,19 @@ type Listed = (String, i64);
 impl DynamoDbLedger {
     /// Compares the counters of the selected windows with their reservations and adjustments.
     pub async fn audit(&self, of: &AuditOf<'_>) -> Result<Report, LedgerError> {
-        let watched_from = of.now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        // The index knows microseconds.
+        let now = Timestamp::from_microsecond(of.now.as_microsecond()).unwrap_or(of.now);
+        let watched_from = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
         let mut reading = Reading { ledger: self, of, recount: Recount::watching(watched_from), watched_from, findings: BTreeMap::new() };
         let indexed = reading.indexed_counters().await?;
         let ends = reading.counters(&indexed).await?;
         let ends = ends.into_iter().map(|(key, stored)| (key, stored.end)).collect();
         reading.read_days(&ends).await?;
         let selected = reading.selected(&ends);
-        reading.look(selected).await?;
+        reading.look(selected, Duration::ZERO).await?;
         let in_doubt = reading.differing_lately();
         if !of.lag.is_zero() && !in_doubt.is_empty() {
-            tokio::time::sleep(of.lag).await;
-            reading.look_again(&in_doubt).await?;
-            reading.look(in_doubt).await?;
+            reading.look(in_doubt, of.lag).await?;
         }
         let (reservations, unreadable) = (reading.recount.read(), reading.recount.unreadable());
         Ok(Report { findings: reading.findings.into_values().collect(), reservations, unreadable })
@@ -217,8 +218,8 @@ impl Reading<'_> {
         }
     }
 
-    /// Judges these counters, each as soon as nothing moved it while it was read.
-    async fn look(&mut self, mut pending: BTreeSet<CounterKey>) -> Result<(), LedgerError> {
+    /// Judges these counters, each as soon as nothing moved it while it was read, as the index knows after such a lag.
+    async fn look(&mut self, mut pending: BTreeSet<CounterKey>, lag: Duration) -> Result<(), LedgerError> {
         for attempt in 0..LOOKS {
             if pending.is_empty() {
                 return Ok(());
@@ -226,6 +227,9 @@ impl Reading<'_> {
             let (adjustments, _) = self.ledger.adjustments(&pending).await?;
             let stored = self.counters(&pending).await?;
             let (adjustments_after, unreadable) = self.ledger.adjustments(&pending).await?;
+            if !lag.is_zero() {
+                tokio::time::sleep(lag).await;
+            }
             let moved = self.look_again(&pending).await?;
             let still = |key: &CounterKey| !moved.contains(key) && adjustments.get(key) == adjustments_after.get(key);
             for key in pending.iter().chain(&moved) {

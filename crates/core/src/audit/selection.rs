@@ -99,11 +99,14 @@ impl Selection {
             _ => LONGEST_DAYS,
         };
         let mut found = days_between(before(self.from, longest), self.until.min(just_after(now)));
-        let budgets = policy.into_iter().flat_map(|policy| &policy.budgets);
-        found.extend(budgets.filter_map(|budget| match &budget.window {
-            WindowSpec::Period(span) => self.includes(&budget.id, PERIOD, span.start, Some(span.end)).then(|| day_of(span.start)),
-            WindowSpec::Calendar(_) => None,
-        }));
+        for budget in policy.into_iter().flat_map(definitions) {
+            if let WindowSpec::Period(span) = &budget.window
+                && self.includes(&budget.id, PERIOD, span.start, Some(span.end))
+            {
+                // The first of its windows begins later where its counters started anew.
+                found.extend([span.start].into_iter().chain(budget.since).map(day_of));
+            }
+        }
         found
     }
 
@@ -112,7 +115,7 @@ impl Selection {
     pub fn decision_days(&self, policy: Option<&Policy>, now: Timestamp) -> BTreeSet<Date> {
         let Some(policy) = policy else { return self.start_days(None, now) };
         let start = |budget: &Budget| Some(budget.window.span(self.from)?.start).filter(|start| self.reaches(budget, *start));
-        let first = policy.budgets.iter().filter_map(start).min().unwrap_or(self.from).min(self.from);
+        let first = definitions(policy).filter_map(start).min().unwrap_or(self.from).min(self.from);
         days_between(first, self.until.min(just_after(now)))
     }
 
@@ -123,6 +126,11 @@ impl Selection {
         };
         self.includes(&budget.id, word, start, None)
     }
+}
+
+/// The policy's budgets, and the definitions that stay in force until a change of theirs counts.
+fn definitions(policy: &Policy) -> impl Iterator<Item = &Budget> {
+    policy.budgets.iter().flat_map(|budget| [budget].into_iter().chain(budget.before.as_ref().map(|before| &before.budget)))
 }
 
 /// The UTC days of a window, up to now.

@@ -5,6 +5,7 @@ use super::*;
 use crate::fixtures::{amount, charge, policy_document, reservation, usage};
 use crate::policy::Policy;
 use crate::reservation::{Charge, Reservation, State};
+use serde_json::json;
 
 const NOW: &str = "2026-11-20T12:50:00Z";
 
@@ -272,6 +273,32 @@ fn the_days_to_be_read_reach_back_to_the_start_of_the_longest_window_of_the_poli
     assert_eq!(first("month"), "2026-11-01");
     assert_eq!(first("2026-10-15"), "2026-10-01");
     assert_eq!(first("day"), "2026-11-17");
+}
+
+#[test]
+fn a_period_is_looked_for_where_it_began_though_a_change_of_it_waits_or_started_it_anew() {
+    let budget = |mode: &str, effective: &str| {
+        let mut document = policy_document();
+        let period = json!({ "from": "2025-06-01T00:00:00Z", "until": "2027-01-01T00:00:00Z" });
+        document["budgets"] = json!([{ "name": "year", "limit": { "usd": 1 }, "period": period, "mode": mode, "effective": effective }]);
+        document
+    };
+    let read = |document: &serde_json::Value| Policy::parse(document, crate::catalog::Catalog::shipped().unwrap()).unwrap();
+    let days = |policy: &Policy| Selection::recent(at(NOW)).start_days(Some(policy), at(NOW));
+    let day = |text: &str| text.parse::<jiff::civil::Date>().unwrap();
+    let shadow = budget("shadow", "nextWindow");
+    assert!(days(&read(&shadow)).contains(&day("2025-06-01")));
+    // Since then its counters begin later.
+    let enforced = budget("enforce", "atOnce");
+    let anew = read(&enforced).succeed(&enforced, &read(&shadow), at("2026-02-03T04:05:06Z")).policy;
+    assert!([day("2025-06-01"), day("2026-02-03")].iter().all(|day| days(&anew).contains(day)));
+    // A day budget in the end, while the period stays in force.
+    let mut daily = budget("enforce", "nextWindow");
+    daily["budgets"][0].as_object_mut().unwrap().remove("period");
+    daily["budgets"][0]["window"] = "day".into();
+    let waiting = read(&daily).succeed(&daily, &read(&budget("enforce", "nextWindow")), at(NOW)).policy;
+    assert!(days(&waiting).contains(&day("2025-06-01")));
+    assert_eq!(Selection::recent(at(NOW)).decision_days(Some(&waiting), at(NOW)).first(), Some(&day("2025-06-01")));
 }
 
 #[test]

@@ -88,7 +88,7 @@ async fn current(store: &DynamoDbPolicyStore) -> Result<Option<Policy>, Failure>
     match document {
         Ok(document) => {
             let catalog = Catalog::shipped().map_err(|error| Failure::from_error(&error))?;
-            let policy = Policy::parse(&document, catalog).ok();
+            let policy = Policy::parse_stored(&document, catalog).ok();
             if policy.is_none() {
                 eprintln!("the current policy was written for another version: no budget counts as frozen, and more days are read");
             }
