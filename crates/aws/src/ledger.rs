@@ -143,6 +143,26 @@ impl DynamoDbLedger {
         Ok(found)
     }
 
+    /// The keys that the lease index lists before a time, the longest past first, of each partition at most so many; and whether these
+    /// are all.
+    async fn listed_leases(&self, before: Timestamp, most: usize) -> Result<(Vec<String>, bool), LedgerError> {
+        let (mut past, mut whole_until) = (Vec::new(), i64::MAX);
+        for partition in 0..PARTITIONS {
+            let range = ("leaseEnd", 0, before.as_microsecond().saturating_sub(1));
+            let partition = ("leasePartition", lease_partition_name(partition));
+            let found = self.query(LEASE_INDEX, partition, range, most).await?;
+            let listed: Vec<_> = found.iter().filter_map(|item| Some((item::number(item, "leaseEnd")?, item::key(item)?))).collect();
+            if let Some((last, _)) = listed.last().filter(|_| found.len() >= most) {
+                whole_until = whole_until.min(*last);
+            }
+            past.extend(listed);
+        }
+        // What comes after the last one of a partition that has more may not be the next.
+        past.retain(|(lease_end, _)| *lease_end <= whole_until);
+        past.sort();
+        Ok((past.into_iter().map(|(_, key)| key).collect(), whole_until == i64::MAX))
+    }
+
     /// The answer to a hold above its limit, which no condition could express: from what is stored, without a write.
     async fn never(&self, reservation: &Reservation) -> Result<Created, LedgerError> {
         if let Some(stored) = self.find(reservation.request_id()).await? {
@@ -269,21 +289,27 @@ impl Ledger for DynamoDbLedger {
     }
 
     async fn leases_past(&self, before: Timestamp, most: usize) -> Result<Vec<Reservation>, LedgerError> {
-        let mut past = Vec::new();
-        for partition in 0..PARTITIONS {
-            let range = ("leaseEnd", 0, before.as_microsecond().saturating_sub(1));
-            let partition = ("leasePartition", lease_partition_name(partition));
-            let found = self.query(LEASE_INDEX, partition, range, most).await?;
-            past.extend(found.iter().filter_map(|item| Some((item::number(item, "leaseEnd")?, item::key(item)?))));
+        let mut listed = most;
+        loop {
+            let (past, is_all) = self.listed_leases(before, listed).await?;
+            let mut found: Vec<Reservation> = Vec::new();
+            for some in past.chunks(most.max(1)) {
+                let items = self.items(some.to_vec(), true).await?;
+                // One item that cannot be read must not keep all others from being ended, and the index may lag behind the items: an
+                // entry that leads to nothing takes nobody's place.
+                let readable = items.iter().filter_map(|item| reservation_from(item).ok());
+                found.extend(readable.filter(|found| found.state.is_open() && found.lease_end < before));
+                if found.len() >= most {
+                    break;
+                }
+            }
+            if is_all || found.len() >= most {
+                found.sort_by(|a, b| (a.lease_end, a.request_id()).cmp(&(b.lease_end, b.request_id())));
+                found.truncate(most);
+                return Ok(found);
+            }
+            listed = listed.saturating_mul(2);
         }
-        past.sort();
-        let items = self.items(past.into_iter().take(most).map(|(_, key)| key).collect(), true).await?;
-        // One item that cannot be read must not keep all others from being ended.
-        let found = items.iter().filter_map(|item| reservation_from(item).ok());
-        // The index may lag behind the items.
-        let mut found: Vec<Reservation> = found.filter(|found| found.state.is_open() && found.lease_end < before).collect();
-        found.sort_by(|a, b| (a.lease_end, a.request_id()).cmp(&(b.lease_end, b.request_id())));
-        Ok(found)
     }
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {

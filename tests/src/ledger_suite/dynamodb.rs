@@ -1,10 +1,11 @@
 //! What only the DynamoDB stores have: items that expire, an index by day, and policies in chunks.
 
-use super::books::{at, claim, denied, held, settle, shadow, tokens};
+use super::books::{LEASE_END, at, claim, denied, held, settle, shadow, tokens};
 use super::{Embedded, drive_all};
 use cost_sentry::local::stack::TABLE;
 use cost_sentry_core::reservation::{Charge, Reservation};
 use cost_sentry_workflow::ports::{Ledger, PolicyError, PolicyStore};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 async fn expires_at(store: &Embedded, key: &str) -> i64 {
@@ -43,6 +44,28 @@ async fn a_day_lists_all_its_decisions_and_no_others() {
     let mut found: Vec<usize> = found.iter().map(|reservation| reservation.request_id()[1..].parse().unwrap()).collect();
     found.sort_unstable();
     assert_eq!(found, (0..40).filter(|n| [1, 2].contains(&(n % 4))).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn leases_that_lead_to_nothing_take_nobody_s_place() {
+    let store = Embedded::start().await;
+    let client = store.stack.clients.dynamodb();
+    for n in 0..40_i64 {
+        let lease_end = at(LEASE_END) + SignedDuration::from_millis(n);
+        store.ledger.create(&Reservation { lease_end, ..held(&format!("r{n:02}"), vec![tokens("b", 1_000, 1)]) }).await.unwrap();
+    }
+    // The index shows all of them, and of the first 30 only every tenth can be read.
+    for n in (0..30).filter(|n| n % 10 != 0) {
+        let key = aws_sdk_dynamodb::types::AttributeValue::S(format!("R#r{n:02}"));
+        let broken = client.update_item().table_name(TABLE).key("pk", key).update_expression("REMOVE h");
+        broken.send().await.unwrap();
+    }
+    let readable: Vec<String> = (0..40).filter(|n| n % 10 == 0 || *n >= 30).map(|n| format!("r{n:02}")).collect();
+    for most in [1, 2, 3, 4, 7, 12, 13, 14, 40, 100] {
+        let found = store.ledger.leases_past(at("2026-11-21T00:00:00Z"), most).await.unwrap();
+        let found: Vec<&str> = found.iter().map(Reservation::request_id).collect();
+        assert_eq!(found, readable[..most.min(readable.len())], "{most}");
+    }
 }
 
 /// A document of more than three chunks, with characters of several bytes across their borders.
