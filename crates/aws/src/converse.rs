@@ -128,7 +128,7 @@ fn answer(output: ConverseOutput) -> Answer {
 }
 
 /// A usage with a figure below zero is none, and so is one that misses a figure: better uncertain than wrong. The SDK reads what is
-/// missing as zero, even a whole usage; but no call is without input, and no total is above its parts.
+/// missing as zero, even a whole usage; but no call is without input, and a total is neither above its parts nor below those it always has.
 fn usage(reported: &TokenUsage) -> Option<Usage> {
     let tokens = |count: i32| u64::try_from(count).ok().map(Tokens);
     let for_an_hour = |detail: &&CacheDetail| *detail.ttl() == CacheTtl::OneHour;
@@ -140,7 +140,8 @@ fn usage(reported: &TokenUsage) -> Option<Usage> {
         cache_write: tokens(reported.cache_write_input_tokens().unwrap_or(0))?,
         cache_write_1h: tokens(hour)?,
     };
-    (usage.total_input().0 > 0 && tokens(reported.total_tokens())? <= usage.total()).then_some(usage)
+    let (total, least) = (tokens(reported.total_tokens())?, Tokens(usage.input.0.saturating_add(usage.output.0)));
+    (usage.total_input().0 > 0 && least <= total && total <= usage.total()).then_some(usage)
 }
 
 /// What is certain about a failed call. Everything that is not known to have been left undone may have been billed.

@@ -48,6 +48,9 @@ async fn a_usage_that_is_certain_is_read_and_any_other_is_none() {
         (json!({ "outputTokens": 7, "totalTokens": 12 }), None),
         (json!({ "outputTokens": 7 }), None),
         (json!({ "inputTokens": 5, "totalTokens": 12 }), None),
+        (json!({ "inputTokens": 5 }), None),
+        (json!({ "inputTokens": 5, "outputTokens": 7 }), None),
+        (json!({ "inputTokens": 5, "outputTokens": 7, "totalTokens": 11 }), None),
         (json!({ "inputTokens": 0, "outputTokens": 0, "totalTokens": 0 }), None),
         // Below zero.
         (json!({ "inputTokens": -5, "outputTokens": 7, "totalTokens": 12 }), None),
