@@ -2,7 +2,7 @@
 //! what states gave, from which a run that was stopped is driven again.
 
 use super::executor::lock;
-use super::functions::{Functions, INVOKE, RECORD, failed};
+use super::functions::{Functions, failed};
 use super::weather::Fault;
 use cost_sentry_asl::{TaskError, Tasks};
 use cost_sentry_workflow::steps::STEPS;
@@ -67,12 +67,6 @@ impl Tasks for Calls {
             journal.entered = Some(name);
         }
         let answer = self.attempt(name, input).await;
-        if name == RECORD
-            && answer.is_ok()
-            && let Some(seen) = self.functions.world.facts().executions.get_mut(self.execution)
-        {
-            seen.recorded = true;
-        }
         lock(&self.journal).given.insert(name, answer.clone());
         answer
     }
@@ -92,9 +86,6 @@ impl Calls {
             return Err(failed(world.chance.pick(&errors).copied().unwrap_or("Lambda.ServiceException")));
         }
         let twice = world.goes_wrong_for(execution, Fault::FunctionTwice);
-        if twice && let Some(seen) = world.facts().executions.get_mut(self.execution) {
-            seen.twins |= name == INVOKE;
-        }
         let other = twice.then(|| self.functions.begin(name, execution, input.clone()));
         if twice {
             world.executor.sleep(world.chance.millis(0..=40)).await;

@@ -94,12 +94,10 @@ fn delivered(seen: &Seen, stored: Option<&Reservation>, end: &End) -> Result<(),
                 "InvalidRequest" if seen.asked.wrong.is_some() && state.is_none() => Ok(()),
                 "RateLimitDenied" if state == Some(State::Denied) => Ok(()),
                 "InvocationFailed" if may == Some(true) => Ok(()),
-                // Another run of the same id may call later; of a single one nothing follows its end. What an invocation knows that has
-                // a twin, only the ledger can mend, and so only `RecordMetrics`.
+                // Another run of the same id may call later; of a single one nothing follows its end.
                 "InvocationFailed" if may == Some(false) => {
                     let billed = seen.calls.iter().any(|call| call.fate != Fate::NotProcessed);
-                    let knows = seen.single && (seen.recorded || !seen.twins);
-                    if knows && billed { wrong("it says that no money was spent") } else { Ok(()) }
+                    if seen.single && billed { wrong("it says that no money was spent") } else { Ok(()) }
                 }
                 _ => wrong("that is no end that it may have"),
             }

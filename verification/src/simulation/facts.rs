@@ -114,7 +114,6 @@ pub enum Hearing {
 }
 
 /// What was seen of one execution, all its runs together.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each read by its name")]
 pub struct Seen {
     /// What was asked.
     pub asked: Asked,
@@ -126,10 +125,6 @@ pub struct Seen {
     pub unlucky: bool,
     /// Whether the ledger hears nothing of it.
     pub hearing: Hearing,
-    /// Whether `InvokeModel` was invoked twice at once.
-    pub twins: bool,
-    /// Whether a run got an answer from `RecordMetrics`.
-    pub recorded: bool,
     /// What went wrong on its way.
     pub troubles: u32,
     /// Its calls, in order.
@@ -154,8 +149,6 @@ impl Seen {
             single,
             unlucky: false,
             hearing: Hearing::Good,
-            twins: false,
-            recorded: false,
             troubles: 0,
             calls,
             counted: None,

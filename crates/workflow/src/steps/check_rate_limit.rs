@@ -3,6 +3,7 @@
 //! A refusal is a value. A repeat gives the answer that the reservation records.
 
 use crate::error::{ErrorName, Thrown};
+use crate::ledger::{Driven, drive_stored_if};
 use crate::payload::{self, Approved, Context, Decision, Ended, Record, Validated};
 use crate::policy_cache::PolicyCache;
 use crate::ports::{Created, Edge, Ledger, LedgerError, PolicyStore, TokenCounter};
@@ -13,7 +14,7 @@ use cost_sentry_core::plan::{self, NoPlan, Plan};
 use cost_sentry_core::policy::{InputBound, Policy};
 use cost_sentry_core::refusal::retry_after;
 use cost_sentry_core::request::Request;
-use cost_sentry_core::reservation::{Reservation, State};
+use cost_sentry_core::reservation::{Reservation, State, Transition};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -48,16 +49,16 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
         let now = self.edge.now();
         let Validated { mut context, request, .. } = payload::read(input)?;
         if context.deadline.duration_since(now) < time_outs::reserve() {
-            return undecided(context, &request, None, ErrorName::DeadlineExceeded);
+            return self.too_late(context, request).await;
         }
         let policy = self.policy.current(now).await?;
         let estimate = match plan::estimate(&policy, &request) {
             Ok(estimate) => self.count_first(estimate, &policy, &request).await,
-            Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
+            Err(no_plan) => return self.no_plan(context, request, &no_plan).await,
         };
         let plan = match plan::plan(&policy, &request, estimate, now) {
             Ok(plan) => plan,
-            Err(no_plan) => return undecided(context, &request, None, no_plan_name(&no_plan)),
+            Err(no_plan) => return self.no_plan(context, request, &no_plan).await,
         };
         let answer = match self.attempt(plan, &request, now).await.map_err(thrown)? {
             Answer::Refused(plan) => self.refine(plan, &policy, &request, now).await?,
@@ -72,6 +73,26 @@ impl<S: PolicyStore, L: Ledger, C: TokenCounter, E: Edge> CheckRateLimit<S, L, C
             Answer::Held(reservation) => approved(context, request, reservation),
             Answer::Repeat(reservation) => repeat(context, request, reservation),
             Answer::Refused(_) => undecided(context, &request, None, ErrorName::ContractViolation),
+        }
+    }
+
+    /// Too little time is left to send. A try before this one may hold already, which is given back; or another execution of this id
+    /// may have sent.
+    async fn too_late(&self, context: Context, request: Request) -> Result<Value, Thrown> {
+        let (release, hash) = (Transition::Release { claim_id: None }, request.hash());
+        let ours = |stored: &Reservation| stored.request_hash == hash;
+        match drive_stored_if(&self.ledger, &request.tags.request_id, &release, ours).await.map_err(thrown)? {
+            Driven::Refused(_, stored) => repeat(context, request, *stored),
+            Driven::Stands(_) | Driven::Absent => undecided(context, &request, None, ErrorName::DeadlineExceeded),
+        }
+    }
+
+    /// Nothing can be held under the policy. But what was decided under the one before stands.
+    async fn no_plan(&self, context: Context, request: Request, no_plan: &NoPlan) -> Result<Value, Thrown> {
+        let stored = self.ledger.in_time(Box::pin(self.ledger.find(&request.tags.request_id))).await.map_err(thrown)?;
+        match stored {
+            Some(stored) => repeat(context, request, stored),
+            None => undecided(context, &request, None, no_plan_name(no_plan)),
         }
     }
 

@@ -56,9 +56,10 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
             Ok(Driven::Stands(claimed)) => invocation.reservation = *claimed,
             Ok(Driven::Absent) => return self.stand_aside(invocation, ErrorName::LeaseLost),
             Ok(Driven::Refused(refused, _)) => return self.stand_aside(invocation, refused_name(refused)),
+            // An invocation on the same input may have claimed and sent: this one knows its own call's fate only.
             Err(error) => {
                 let name = super::check_rate_limit::thrown(error).name;
-                return self.failed(invocation, name, Some(CallFate::NotProcessed));
+                return self.failed_saying(invocation, name, true, Some(CallFate::NotProcessed));
             }
         }
         let request = &invocation.request;
@@ -122,7 +123,9 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
                 Err(Thrown::new(name, name.advice()))
             }
             Ok(Driven::Refused(..)) => self.end(invocation, name, fate).await,
-            Ok(Driven::Absent) | Err(_) => self.failed(invocation, name, Some(fate)),
+            Ok(Driven::Absent) => self.failed(invocation, name, Some(fate)),
+            // If it took effect, another invocation may claim and send.
+            Err(_) => self.failed_saying(invocation, name, true, Some(fate)),
         }
     }
 

@@ -63,15 +63,24 @@ impl<L: Ledger, M: Metrics, G: Log, E: Edge> RecordMetrics<L, M, G, E> {
         let (Some(Pending { claim_id: Some(claim_id), call }), Some(reservation)) = (&record.pending, &record.reservation) else {
             return Ok((document, record));
         };
-        let event = closing(claim_id, *call);
-        match drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)? {
-            Driven::Stands(closed) => record.reservation = Some(*closed),
+        let (event, spent_nothing) = (closing(claim_id, *call), *call == CallFate::NotProcessed);
+        let driven = drive_stored(&self.ledger, reservation.request_id(), &event).await.map_err(thrown)?;
+        match &driven {
             // The step was invoked twice, and the other one has the claim: that this one spent nothing says nothing about the request.
-            Driven::Refused(Refused::ClaimedElsewhere, _) if *call == CallFate::NotProcessed => {
+            Driven::Refused(Refused::ClaimedElsewhere, _) if spent_nothing => {
                 document.error = Some(payload::error_report(ErrorName::InvocationUncertain, true));
                 record.decision = Decision::Duplicate;
             }
-            Driven::Refused(..) | Driven::Absent => {}
+            // Now that it is looked at: no other one has it, and none will.
+            Driven::Stands(_) | Driven::Refused(..) | Driven::Absent if spent_nothing => {
+                if let Some(error) = &mut document.error {
+                    error.money_may_have_been_spent = false;
+                }
+            }
+            Driven::Stands(_) | Driven::Refused(..) | Driven::Absent => {}
+        }
+        if let Driven::Stands(closed) = driven {
+            record.reservation = Some(*closed);
         }
         Ok((document, record))
     }

@@ -82,25 +82,35 @@ fn claimed(ledger: &MemoryLedger) -> (Request, Reservation) {
     (request, reservation)
 }
 
-#[test]
-fn an_invocation_whose_twin_has_the_claim_does_not_say_that_nothing_was_spent() {
+/// What the client of a loser is told, whose failure and whose call's fate are these, and the metrics; the ledger is left alone.
+fn loser(name: ErrorName, call: CallFate) -> (Value, Vec<&'static str>) {
     let (ledger, taken) = (MemoryLedger::default(), Taken::default());
     let (request, reservation) = claimed(&ledger);
     let before = ledger.books();
     let mut document = payload::document(Outcome::InvocationFailed, &request, Some(&reservation));
-    document.error = Some(payload::error_report(ErrorName::LedgerContended, false));
+    document.error = Some(payload::error_report(name, call != CallFate::NotProcessed));
     let context = Context { started_at: noon(), deadline: noon(), durations_ms: BTreeMap::new() };
-    let pending = Some(Pending { claim_id: Some(ClaimId("loser".to_owned())), call: CallFate::NotProcessed });
+    let pending = Some(Pending { claim_id: Some(ClaimId("loser".to_owned())), call });
     let record = Record { decision: Decision::Approved, context, reservation: Some(reservation), model_name: None, pending };
     let input = payload::write(&Ended::new(document, record)).unwrap();
-
     let step = RecordMetrics { ledger, metrics: &taken, log: Nowhere, edge: Noon };
     let end = now(step.run(input)).unwrap();
-
-    let cause: Value = serde_json::from_str(end["cause"].as_str().unwrap()).unwrap();
-    assert_eq!(cause["error"]["name"], "InvocationUncertain");
-    assert_eq!(cause["error"]["moneyMayHaveBeenSpent"], true);
-    let names: Vec<_> = taken.0.lock().unwrap().iter().map(|point| point.name).collect();
-    assert_eq!(names, [DUPLICATE_EXECUTIONS]);
     assert_eq!(step.ledger.books(), before);
+    let cause: Value = serde_json::from_str(end["cause"].as_str().unwrap()).unwrap();
+    let names = taken.0.lock().unwrap().iter().map(|point| point.name).collect();
+    (cause["error"].clone(), names)
+}
+
+#[test]
+fn an_invocation_whose_twin_has_the_claim_does_not_say_that_nothing_was_spent() {
+    let (error, metrics) = loser(ErrorName::LedgerContended, CallFate::NotProcessed);
+    assert_eq!((&error["name"], &error["moneyMayHaveBeenSpent"]), (&json!("InvocationUncertain"), &json!(true)));
+    assert_eq!(metrics, [DUPLICATE_EXECUTIONS]);
+}
+
+#[test]
+fn a_call_that_may_have_been_billed_keeps_its_failure_s_name_whoever_has_the_claim() {
+    let (error, metrics) = loser(ErrorName::ModelTimedOut, CallFate::Doubt);
+    assert_eq!((&error["name"], &error["moneyMayHaveBeenSpent"]), (&json!("ModelTimedOut"), &json!(true)));
+    assert!(!metrics.contains(&DUPLICATE_EXECUTIONS), "{metrics:?}");
 }

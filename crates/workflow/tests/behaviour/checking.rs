@@ -1,7 +1,7 @@
 //! `CheckRateLimit`.
 
 use crate::ports::Fault;
-use crate::stage::{INPUT_HELD, MAX_TOKENS, Stage, policy, request, start};
+use crate::stage::{INPUT_HELD, MAX_TOKENS, Stage, answer, policy, request, start, usage};
 use cost_sentry_core::quantity::Tokens;
 use cost_sentry_core::reservation::State;
 use cost_sentry_workflow::error::ErrorName;
@@ -40,6 +40,24 @@ fn a_request_that_just_fits_is_held_on_every_budget_and_one_token_less_refuses_i
     assert_eq!(denied["rateLimit"]["largestMaxTokens"], MAX_TOKENS - 1);
     assert_eq!(denied["record"]["modelName"], "haiku");
     assert_eq!(serde_json::from_str::<Value>(denied["cause"].as_str().unwrap()).unwrap()["rateLimit"], denied["rateLimit"]);
+}
+
+#[test]
+fn a_refusal_shows_each_budget_as_it_is_though_room_was_seen_before() {
+    let mut two = policy(10 * HELD);
+    two["budgets"][0]["limit"] = json!({ "tokens": HELD });
+    two["budgets"][1] = json!({ "name": "wide", "limit": { "requests": 5 }, "window": "day" });
+    let stage = Stage::new(&two);
+    stage.approved();
+    let mut second = start(&request());
+    second["executionId"] = json!("execution 2");
+    let second = stage.validate(second).unwrap();
+    stage.ledger.fail("figures", Fault::Stale);
+    let denied = stage.check(second).unwrap();
+    assert_eq!(denied["decision"], "DENIED");
+    let held: Vec<(&Value, &Value)> =
+        denied["rateLimit"]["budgets"].as_array().unwrap().iter().map(|budget| (&budget["name"], &budget["held"])).collect();
+    assert_eq!(held, [(&json!("day"), &json!(HELD)), (&json!("wide"), &json!(0))]);
 }
 
 #[test]
@@ -115,6 +133,53 @@ fn a_deadline_too_near_for_the_call_holds_nothing() {
             assert!(stage.ledger.books().reservations.is_empty());
         }
     }
+}
+
+#[test]
+fn a_repeat_that_comes_too_late_gives_back_what_the_first_try_holds_and_leaves_what_was_sent() {
+    let late = |state: State, decision: &str| {
+        let stage = Stage::new(&policy(HELD));
+        let validated = stage.validated();
+        let approved = stage.check(validated.clone()).unwrap();
+        if state == State::Settled {
+            let _ = stage.invoke(approved, [answer(Some(usage(10, 20)))]).unwrap();
+        }
+        stage.edge.pass(22);
+        let ended = stage.check(validated).unwrap();
+        assert_eq!((&ended["decision"], stage.ledger.only().state), (&json!(decision), state));
+        ended
+    };
+    let ended = late(State::Released, "UNDECIDED");
+    assert_eq!((error(&ended), &ended["error"]["moneyMayHaveBeenSpent"]), ("DeadlineExceeded", &json!(false)));
+    // `InvokeModel` then says that another has it.
+    late(State::Settled, "APPROVED");
+    // A refusal stays one.
+    let stage = Stage::new(&policy(HELD - 1));
+    let validated = stage.validated();
+    let denied = stage.check(validated.clone()).unwrap();
+    stage.edge.pass(22);
+    assert_eq!((&denied["decision"], &stage.check(validated.clone()).unwrap()["decision"]), (&json!("DENIED"), &json!("DENIED")));
+    // Nobody can look: that is no answer, and may be tried again.
+    stage.ledger.fail("find", Fault::Unavailable);
+    assert_eq!(stage.check(validated).unwrap_err().name, ErrorName::LedgerUnavailable);
+}
+
+#[test]
+fn what_was_decided_stands_though_the_policy_that_came_since_allows_no_plan() {
+    let check = |limit: u64, decision: &str| {
+        let stage = Stage::new(&policy(limit));
+        let validated = stage.validated();
+        let first = stage.check(validated.clone()).unwrap();
+        assert_eq!(first["decision"], decision);
+        let mut other = policy(limit);
+        other["budgets"] = json!([{ "name": "b", "limit": { "requests": 1 }, "window": "day", "match": { "applicationId": "nobody" } }]);
+        stage.apply(&other);
+        assert_eq!(stage.check(validated.clone()).unwrap()["decision"], decision);
+        stage.ledger.fail("find", Fault::Unavailable);
+        assert_eq!(stage.check(validated).unwrap_err().name, ErrorName::LedgerUnavailable);
+    };
+    check(HELD, "APPROVED");
+    check(HELD - 1, "DENIED");
 }
 
 #[test]

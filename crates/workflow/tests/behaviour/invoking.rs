@@ -48,6 +48,21 @@ fn an_answer_is_delivered_and_what_it_used_is_settled() {
 }
 
 #[test]
+fn a_failure_says_what_the_budgets_show_and_what_the_client_was_warned_of() {
+    let stage = stage();
+    let ended = stage.invoke(stage.approved(), [Err(CallFailed::Rejected)]).unwrap();
+    assert_eq!(ended["rateLimit"]["budgets"][0]["name"], "day");
+    assert_eq!(codes(&ended), Vec::<&str>::new());
+    // Nothing refuses here, and the policy allows that.
+    let mut watched = policy(1);
+    watched["requests"] = json!({ "unbudgeted": "allow" });
+    watched["budgets"].as_array_mut().unwrap().remove(0);
+    let stage = Stage::new(&watched);
+    let ended = stage.invoke(stage.approved(), [Err(CallFailed::Rejected)]).unwrap();
+    assert_eq!(codes(&ended).len(), 1, "{}", ended["warnings"]);
+}
+
+#[test]
 fn the_claim_is_written_before_the_call_with_a_lease_of_its_own() {
     let mut stage = stage();
     stage.edge = stage.edge.ticking(1_500);
@@ -198,9 +213,14 @@ fn a_claim_that_cannot_be_written_sends_nothing_and_leaves_its_end_to_the_record
         stage.ledger.fail("write", fault);
         let ended = stage.invoke(approved, []).unwrap();
         assert_eq!(error(&ended), name);
-        assert_eq!(ended["error"]["moneyMayHaveBeenSpent"], false);
+        // Another invocation might have sent, for all that this one could see; the recorder looks, and then says what is so.
+        assert_eq!(ended["error"]["moneyMayHaveBeenSpent"], true);
         assert_eq!(ended["record"]["pending"], json!({ "claimId": "claim 1", "call": "notProcessed" }));
         assert_eq!(stage.ledger.only().state, state);
+        let recorded = stage.record(ended).unwrap();
+        let cause: Value = serde_json::from_str(recorded["cause"].as_str().unwrap()).unwrap();
+        assert_eq!(cause["error"], json!({ "name": name, "message": cause["error"]["message"], "moneyMayHaveBeenSpent": false }));
+        assert_eq!(stage.ledger.only().state, State::Released);
     };
     check(Fault::Unavailable, "LedgerUnavailable", State::Held);
     check(Fault::Lost, "LedgerUnavailable", State::Claimed);
@@ -223,7 +243,15 @@ fn an_end_that_cannot_be_written_is_left_to_the_recorder_with_all_that_is_known(
     let ended = check(answer(Some(usage(10, 20))), "INVOCATION_SUCCEEDED", used);
     assert_eq!(ended["usage"]["costUsd"], "0.000088");
     check(answer(None), "INVOCATION_SUCCEEDED", json!("doubt"));
-    check(Err(CallFailed::TimedOut), "INVOCATION_FAILED", json!("doubt"));
+    let ended = check(Err(CallFailed::TimedOut), "INVOCATION_FAILED", json!("doubt"));
+    // What may have been billed stays so when the ledger was told.
+    let late = stage();
+    let approved = late.approved();
+    late.ledger.fail_after(1, "write", Fault::Unavailable);
+    let recorded = late.record(late.invoke(approved, [Err(CallFailed::TimedOut)]).unwrap()).unwrap();
+    let cause: Value = serde_json::from_str(recorded["cause"].as_str().unwrap()).unwrap();
+    assert_eq!((late.ledger.only().state, &cause["error"]), (State::Uncertain, &ended["error"]));
+    assert_eq!(cause["error"]["moneyMayHaveBeenSpent"], true);
     check(Err(CallFailed::Rejected), "INVOCATION_FAILED", json!("notProcessed"));
     check(Err(CallFailed::Throttled), "INVOCATION_FAILED", json!("notProcessed"));
 }

@@ -4,6 +4,7 @@ use crate::ports::ready;
 use crate::stage::{INPUT_HELD, MAX_TOKENS, Stage, noon, policy, request, start, usage};
 use cost_sentry_core::budget::Unit;
 use cost_sentry_core::reservation::{Charge, ClaimId, Reservation, State, Transition, Verdict, transition};
+use cost_sentry_core::shard::Shard;
 use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use cost_sentry_workflow::ports::{Created, Ledger, Written};
 use jiff::SignedDuration;
@@ -138,6 +139,77 @@ fn leases_past_are_the_open_ones_the_longest_past_first() {
     assert_eq!(past(100, 10), [10, 20, 20, 30]);
     assert_eq!(past(30, 10), [10, 20, 20], "a lease that ends now is not past");
     assert_eq!(past(100, 2), [10, 20]);
+}
+
+#[test]
+fn a_ledger_goes_on_from_the_books_of_another() {
+    let ledger = MemoryLedger::default();
+    drop(ready(ledger.create(&on_shard(1, "a", HELD))).unwrap());
+    assert_eq!(MemoryLedger::from(ledger.books()).books(), ledger.books());
+}
+
+/// The same on one of four shards of its exact counter.
+fn on_shard(index: u8, execution: &str, hold: u64) -> Reservation {
+    let mut reservation = reservation(execution, 4 * HELD);
+    reservation.charges[0].shard = Shard { index, of: 4 };
+    reservation.charges[0].amounts.retain(|amount| amount.unit == Unit::Tokens);
+    reservation.charges[0].amounts[0].hold = hold;
+    reservation
+}
+
+#[test]
+fn a_hold_goes_to_the_shard_that_has_room_and_says_so() {
+    let ledger = MemoryLedger::default();
+    let [first, second] = ["a", "b"].map(|name| on_shard(1, name, HELD));
+    assert_eq!(ready(ledger.create(&first)).unwrap(), Created::Created);
+    let rooms = |ledger: &MemoryLedger| -> Vec<i64> {
+        let books = ledger.books();
+        first.charges[0].counter_keys().iter().map(|key| books.shards[key].cuts[&Unit::Tokens].room).collect()
+    };
+    let whole = i64::try_from(HELD).unwrap();
+    assert_eq!(rooms(&ledger), [whole, 0, whole, whole]);
+    // Nothing was committed on the others, and a counter of one item has no parts.
+    assert_eq!((ledger.books().counters.len(), ledger.books().shards.len()), (1, 4));
+    let Created::OnOtherShards(placed) = ready(ledger.create(&second)).unwrap() else { panic!("there is no room on its own") };
+    assert_eq!(placed.charges[0].shard, Shard { index: 2, of: 4 });
+    assert_eq!(ready(ledger.find(second.request_id())).unwrap(), Some(*placed));
+    assert_eq!(rooms(&ledger), [whole, 0, 0, whole]);
+    let whole_counter = MemoryLedger::default();
+    drop(ready(whole_counter.create(&reservation("c", HELD))).unwrap());
+    assert!(whole_counter.books().shards.is_empty());
+}
+
+#[test]
+fn a_hold_larger_than_its_limit_names_the_counters_that_lack_room_and_no_others() {
+    let ledger = MemoryLedger::default();
+    let mut large = reservation("a", HELD);
+    let mut roomy = large.charges[0].clone();
+    roomy.budget = "roomy".to_owned();
+    large.charges[0].amounts[0].hold = u64::MAX / 4;
+    large.charges.insert(0, roomy);
+    let Created::NoRoom(refusing) = ready(ledger.create(&large)).unwrap() else { panic!("it fits") };
+    assert_eq!(refusing.into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [large.charges[1].key()]);
+}
+
+#[test]
+fn shadow_counters_add_up_what_is_uncertain_and_used() {
+    let (ledger, held) = (MemoryLedger::default(), reservation("a", HELD));
+    let claim_id = ClaimId("mine".to_owned());
+    let claim = Transition::Claim { claim_id: claim_id.clone(), request_hash: held.request_hash.clone(), lease_end: held.lease_end };
+    let claimed = step(&held, &claim).next;
+    let doubt = step(&claimed, &Transition::Doubt { claim_id: claim_id.clone() });
+    let settle = step(&doubt.next, &Transition::Settle { claim_id, usage: usage(10, 20) });
+    let shown = || {
+        let figures = ready(ledger.figures(&held.charges[1..2])).unwrap()[0][&Unit::Tokens];
+        [figures.committed, figures.used, figures.uncertain]
+    };
+    let whole = i64::try_from(HELD).unwrap();
+    ready(ledger.count_shadow(&held.shadow_hold_deltas()));
+    assert_eq!(shown(), [whole, 0, 0]);
+    ready(ledger.count_shadow(&doubt.shadow));
+    assert_eq!(shown(), [whole, 0, whole]);
+    ready(ledger.count_shadow(&settle.shadow));
+    assert_eq!(shown(), [30, 30, 0]);
 }
 
 #[test]

@@ -69,8 +69,13 @@ pub fn answer(usage: Option<Usage>) -> Result<Answer, CallFailed> {
 impl Stage {
     pub fn new(policy: &Value) -> Self {
         let store = TestStore::default();
-        *store.current.lock().unwrap() = Some((compile(policy).unwrap().version, policy.clone()));
-        Self { ledger: TestLedger::default(), edge: Clockwork::at(noon()), store, heard: Heard::default(), counter: None }
+        let stage = Self { ledger: TestLedger::default(), edge: Clockwork::at(noon()), store, heard: Heard::default(), counter: None };
+        stage.apply(policy);
+        stage
+    }
+
+    pub fn apply(&self, policy: &Value) {
+        *self.store.current.lock().unwrap() = Some((compile(policy).unwrap().version, policy.clone()));
     }
 
     pub fn validate(&self, input: Value) -> Result<Value, Thrown> {

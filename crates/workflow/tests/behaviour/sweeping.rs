@@ -6,6 +6,7 @@ use cost_sentry_core::reservation::{ClaimId, State, Transition};
 use cost_sentry_workflow::error::ErrorName;
 use cost_sentry_workflow::ledger::drive;
 use cost_sentry_workflow::ports::{Created, Ledger};
+use cost_sentry_workflow::time_outs::SWEEP_BEGINS;
 use serde_json::{Value, json};
 
 const HELD: u64 = INPUT_HELD + MAX_TOKENS;
@@ -78,6 +79,28 @@ fn one_that_the_ledger_refuses_is_left_and_logged_and_the_others_are_ended() {
     let errors: Vec<Value> = stage.heard.lines.lock().unwrap().iter().filter(|line| line["event"] == "error").cloned().collect();
     assert_eq!((errors.len(), errors[0]["error"].as_str()), (1, Some("LedgerUnavailable")));
     assert_eq!(stage.sweep().unwrap(), json!({ "released": 1, "uncertain": 0, "left": 0 }));
+}
+
+#[test]
+fn one_that_was_ended_since_it_was_listed_is_left_alone() {
+    let stage = stage(2);
+    stage.edge.pass(1_000);
+    stage.sweep().unwrap();
+    let books = stage.ledger.books();
+    stage.ledger.fail("leases_past", Fault::Stale);
+    assert_eq!(stage.sweep().unwrap(), json!({ "released": 0, "uncertain": 0, "left": 2 }));
+    assert_eq!(stage.ledger.books(), books);
+}
+
+#[test]
+fn no_page_is_begun_later_than_the_function_has_time_for() {
+    // The second look at the clock is the one before the first page.
+    for (millis, begins) in [(0, true), (1, false)] {
+        let mut stage = stage(1);
+        stage.edge = stage.edge.ticking(i64::from(SWEEP_BEGINS) * 1_000 + millis);
+        stage.ledger.fail("leases_past", Fault::Unavailable);
+        assert_eq!(stage.sweep().is_err(), begins, "{millis}");
+    }
 }
 
 #[test]
