@@ -15,6 +15,8 @@ mod exploration_tests;
 #[cfg(test)]
 mod fixtures;
 mod hold;
+#[cfg(test)]
+mod item_tests;
 mod moving;
 mod rewrite;
 mod room;

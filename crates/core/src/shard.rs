@@ -7,11 +7,28 @@ use serde::{Deserialize, Serialize};
 
 /// One item of a counter: the `index`th of `of`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Shard {
     /// From 0.
     pub index: u8,
     /// How many items the counter has, from 1 to [`Shard::MOST`].
     pub of: u8,
+}
+
+/// A shard as it is written, which may be none.
+#[derive(Deserialize)]
+struct Written {
+    index: u8,
+    of: u8,
+}
+
+impl TryFrom<Written> for Shard {
+    type Error = String;
+
+    fn try_from(Written { index, of }: Written) -> Result<Self, String> {
+        let shard = Self { index, of };
+        if shard.is_valid() { Ok(shard) } else { Err(format!("a counter of {of} items has no item {index}")) }
+    }
 }
 
 impl Default for Shard {
@@ -76,6 +93,15 @@ mod tests {
             }
             assert!(hits.iter().all(|hits| (800..1_200).contains(hits)), "{of}: {hits:?}");
         }
+    }
+
+    #[test]
+    fn no_shard_beyond_the_last_is_read() {
+        let read =
+            |index: u8, of: u8| serde_json::from_value::<Shard>(serde_json::json!({ "index": index, "of": of })).map_err(|e| e.to_string());
+        assert_eq!(read(3, 4), Ok(Shard { index: 3, of: 4 }));
+        assert_eq!(read(4, 4), Err("a counter of 4 items has no item 4".to_owned()));
+        assert!(read(0, 0).is_err() && read(0, 65).is_err() && read(63, 64).is_ok());
     }
 
     #[test]

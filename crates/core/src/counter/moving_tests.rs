@@ -7,10 +7,10 @@ use crate::reservation::{ClaimId, State, Transition, Verdict, transition};
 
 const READ: &str = "0: read b0 b1 b2 b3";
 
-/// The settlement of a hold of 10 of 100 tokens on a counter of one item and on the third of four shards of another.
+/// The settlement of holds on a counter of one item, of 5 of 100 tokens, and on the third of four shards of another, of 10.
 fn settlement(used: u64) -> Step {
     let claim_id = ClaimId("c".to_owned());
-    let claimed = reservation(State::Claimed, vec![asks_one(100, 10), asks(100, 10)]);
+    let claimed = reservation(State::Claimed, vec![asks_one(100, 5), asks(100, 10)]);
     let claimed = Reservation { claim_id: Some(claim_id.clone()), ..claimed };
     match transition(&claimed, &Transition::Settle { claim_id, usage: usage(used, 0) }) {
         Verdict::Apply(step) => *step,
