@@ -3,6 +3,7 @@
 
 mod in_time;
 mod matrix;
+mod sharded;
 mod wire;
 
 use crate::ledger_suite::books::{at, claim, held, release, settle, tokens};

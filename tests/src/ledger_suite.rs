@@ -9,7 +9,7 @@ mod moving;
 mod operation;
 mod random_histories;
 mod rig;
-mod shards;
+pub mod shards;
 
 use cost_sentry::local::stack::{Options, Stack, TABLE};
 use cost_sentry_aws::ledger::DynamoDbLedger;

@@ -126,7 +126,7 @@ async fn act(ledger: &impl Ledger, case: &str, act: &Act, known: Option<&Reserva
 }
 
 /// A ledger without a time for its transitions, which has tests of its own.
-struct Patient(DynamoDbLedger);
+pub struct Patient(pub DynamoDbLedger);
 
 impl Ledger for Patient {
     async fn figures(&self, charges: &[Charge]) -> Result<Vec<CounterFigures>, LedgerError> {

@@ -3,6 +3,7 @@
 use super::books::{claim, doubt, held, release, settle, spread, sweep, tokens};
 use super::{Store, drive_all, figures, on_both_stores};
 use cost_sentry_core::budget::Unit;
+use cost_sentry_core::counter::CounterItem;
 use cost_sentry_core::reservation::{Charge, Reservation, Transition};
 use cost_sentry_core::shard::Shard;
 use cost_sentry_workflow::memory_ledger::{Books, MemoryLedger};
@@ -106,18 +107,21 @@ async fn usage_above_the_hold_is_charged_though_other_shards_have_expired(store:
 }
 
 /// How the shards are cut must be exact: parts that add up to one limit, and no room below nothing but on overdrawn shards.
-fn check_cuts(books: &Books, charge: &Charge) -> Result<(), String> {
-    let shards: Vec<_> = charge.counter_keys().iter().filter_map(|key| books.item(key)).collect();
+pub fn are_exact(shards: &[&CounterItem], of: u8) -> bool {
     let cuts: Vec<_> = shards.iter().filter_map(|item| item.cuts.get(&Unit::Tokens)).collect();
-    let Some(first) = cuts.first() else { return Ok(()) };
+    let Some(first) = cuts.first() else { return true };
     let committed = shards.iter().flat_map(|item| item.figures.values()).map(|figures| figures.committed);
     let total: i64 = committed.sum::<i64>() + cuts.iter().map(|cut| cut.room).sum::<i64>();
     let overdrawn = shards.iter().filter(|item| item.overdrawn).count();
-    let exact = cuts.len() == usize::from(charge.shard.of)
+    cuts.len() == usize::from(of)
         && cuts.iter().all(|cut| cut.limit == first.limit)
         && total == first.limit.cast_signed()
-        && (overdrawn == shards.len() || overdrawn == 0 && cuts.iter().all(|cut| cut.room >= 0));
-    if exact { Ok(()) } else { Err(format!("{shards:?}")) }
+        && (overdrawn == shards.len() || overdrawn == 0 && cuts.iter().all(|cut| cut.room >= 0))
+}
+
+fn check_cuts(books: &Books, charge: &Charge) -> Result<(), String> {
+    let shards: Vec<CounterItem> = charge.counter_keys().iter().filter_map(|key| books.item(key)).collect();
+    if are_exact(&shards.iter().collect::<Vec<_>>(), charge.shard.of) { Ok(()) } else { Err(format!("{shards:?}")) }
 }
 
 /// One history on one counter, one request after the other.
