@@ -2,11 +2,12 @@
 
 use super::contender::Contender;
 use super::design::Failed;
-use super::designs::bounded::{Bounded, InputBound};
+use super::designs::this_ledger::{INPUT_BOUNDS, ThisLedger};
 use super::report::{BoundRow, RaceRow, Report, Row};
 use super::run::{Ran, run, threads, virtual_time};
 use super::traffic::{Arrival, Shape, arrivals};
 use super::world::{Time, World, nearly_spent};
+use cost_sentry_workflow::memory_ledger::MemoryLedger;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -52,8 +53,8 @@ pub fn compare(options: Options, mut progress: impl FnMut(&str)) -> Result<Repor
         }
     }
     for room_percent in [options.room_percent, options.tight_room_percent] {
-        for bound in InputBound::ALL {
-            progress(&format!("input bound: {}, room for {room_percent} %", bound.word()));
+        for bound in INPUT_BOUNDS {
+            progress(&format!("input bound: {bound}, room for {room_percent} %"));
             report.bounds.push(bound_row(bound, Options { room_percent, ..options }, steady)?);
         }
     }
@@ -69,9 +70,9 @@ fn row(contender: Contender, options: Options, shape: Shape) -> Result<Row, Fail
     Ok(Row::of(contender, &seeds(options, shape, run)?))
 }
 
-fn bound_row(bound: InputBound, options: Options, shape: Shape) -> Result<BoundRow, Failed> {
+fn bound_row(bound: &'static str, options: Options, shape: Shape) -> Result<BoundRow, Failed> {
     let ran = seeds(options, shape, |(world, arrivals): (Arc<World>, Arc<[Arrival]>)| async move {
-        let design = Bounded::new(bound, &world, &arrivals).await?;
+        let design = ThisLedger::new(Arc::new(MemoryLedger::default()), &world, &arrivals, bound).await?;
         run(design, &world, &arrivals, options.workers).await
     })?;
     Ok(BoundRow::of(bound, options.room_percent, &ran))

@@ -1,6 +1,5 @@
 //! The designs that are compared.
 
-pub mod bounded;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "limitador")]

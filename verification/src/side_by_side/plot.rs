@@ -53,7 +53,7 @@ fn panels(report: &Report) -> Vec<Panel> {
     };
     let bounds = report.bounds.iter().map(|row| {
         let share = row.of_fitting_percent;
-        (format!("Cost Sentry, {}, {} %", row.input_bound.word(), row.room_percent), share, percent(share))
+        (format!("Cost Sentry, {}, {} %", row.input_bound, row.room_percent), share, percent(share))
     });
     let races = report.races.iter().map(|row| {
         let over = if row.races_over > 0 { format!(", over in {} of {}", row.races_over, row.races) } else { String::new() };

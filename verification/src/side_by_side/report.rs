@@ -2,7 +2,6 @@
 
 use super::compare::Options;
 use super::contender::Contender;
-use super::designs::bounded::InputBound;
 use super::run::Ran;
 use super::traffic::float;
 use crate::spread::Spread;
@@ -56,8 +55,8 @@ pub struct Row {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BoundRow {
-    /// The bound.
-    pub input_bound: InputBound,
+    /// The bound, in the policy's word.
+    pub input_bound: &'static str,
     /// How much of what all requests would use there was room for, in percent.
     pub room_percent: u64,
     /// Requests that were refused only because holds are larger than usage, in percent of all.
@@ -150,7 +149,7 @@ impl Row {
 
 impl BoundRow {
     /// From its runs, each with the limit and the room.
-    pub fn of(input_bound: InputBound, room_percent: u64, runs: &[(Ran, u64, u64)]) -> Self {
+    pub fn of(input_bound: &'static str, room_percent: u64, runs: &[(Ran, u64, u64)]) -> Self {
         let spread = |of: &dyn Fn(&Ran, u64, f64) -> f64| Spread::of(runs.iter().map(|(ran, limit, room)| of(ran, *limit, float(*room))));
         Self {
             input_bound,

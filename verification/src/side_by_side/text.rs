@@ -66,7 +66,7 @@ fn bounds(f: &mut fmt::Formatter<'_>, rows: &[BoundRow]) -> fmt::Result {
             whole(row.over),
             whole(row.books_out_by),
         ];
-        line(f, &format!("{}, {} %", row.input_bound.word(), row.room_percent), &cells)?;
+        line(f, &format!("{}, {} %", row.input_bound, row.room_percent), &cells)?;
         writeln!(f)?;
     }
     Ok(())

@@ -25,6 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// The bounds on a request's input, in the policy's words.
+pub const INPUT_BOUNDS: [&str; 4] = ["bytes", "refine", "count-tokens", "heuristic"];
+
 /// How long Bedrock takes to count a request's tokens.
 const COUNT_MILLIS: u64 = 80;
 
@@ -56,15 +59,10 @@ impl<L> Surroundings<L> {
     pub fn new(ledger: Arc<L>, world: &Arc<World>, arrivals: &Arc<[Arrival]>) -> Self {
         Self { ledger, world: Arc::clone(world), arrivals: Arc::clone(arrivals), claims: Arc::new(AtomicU64::new(0)) }
     }
-
-    /// The ledger itself, without the network before it.
-    pub fn ledger(&self) -> &L {
-        &self.ledger
-    }
 }
 
 /// A policy with one budget, in tokens.
-pub fn policy(limit: u64, input_bound: &str) -> Value {
+fn policy(limit: u64, input_bound: &str) -> Value {
     json!({
         "models": { "haiku": { "id": "us.anthropic.claude-haiku-4-5-20251001-v1:0" } },
         "requests": { "inputBound": input_bound },
@@ -73,7 +71,7 @@ pub fn policy(limit: u64, input_bound: &str) -> Value {
 }
 
 /// The request of an arrival, validated.
-pub fn validated(arrival: &Arrival, policy: &cost_sentry_core::policy::Policy, now: Timestamp, run: &str) -> Result<Request, Failed> {
+fn validated(arrival: &Arrival, policy: &cost_sentry_core::policy::Policy, now: Timestamp, run: &str) -> Result<Request, Failed> {
     let id = format!("{run}-{}", arrival.id);
     let origin = Origin { execution_id: &id, started_at: now, pinned: &TagValues::new() };
     validate(&arrival.request(), policy, origin)
@@ -81,7 +79,7 @@ pub fn validated(arrival: &Arrival, policy: &cost_sentry_core::policy::Policy, n
 }
 
 /// Books what was spent before as a request of that size, held and settled like any other.
-pub async fn spend(ledger: &impl Ledger, policy: &Value, first: &Arrival, spent: u64, now: Timestamp) -> Result<Charge, Failed> {
+async fn spend(ledger: &impl Ledger, policy: &Value, first: &Arrival, spent: u64, now: Timestamp) -> Result<Charge, Failed> {
     let failed = Failed::because("what was spent before could not be booked");
     let compiled = compile(policy).map_err(|error| failed(&error))?;
     let request = validated(first, &compiled, now, "before")?;
@@ -106,7 +104,7 @@ pub async fn spend(ledger: &impl Ledger, policy: &Value, first: &Arrival, spent:
 }
 
 /// What the one budget's counter shows.
-pub async fn counted(ledger: &impl Ledger, charge: &Charge) -> Result<Books, Failed> {
+async fn counted(ledger: &impl Ledger, charge: &Charge) -> Result<Books, Failed> {
     let figures = ledger.figures(std::slice::from_ref(charge)).await;
     let figures = figures.map_err(|error| Failed::because("the counter could not be read")(&error))?;
     let tokens = figures.first().and_then(|units| units.values().next()).copied().unwrap_or_default();
