@@ -25,6 +25,13 @@ fn wrong(result: &Value) -> Vec<String> {
         if u64::try_from(listed).ok() != Some(missed) {
             wrong.push(format!("{name}: {listed} of {missed} survivors are listed"));
         }
+        for field in ["caught", "missed", "unviable"] {
+            let files = result["files"].as_object().into_iter().flat_map(serde_json::Map::values);
+            let sum: u64 = files.filter(|file| file["package"] == name.as_str()).filter_map(|file| file[field].as_u64()).sum();
+            if sum != count(field) {
+                wrong.push(format!("{name}: {field} is {}, and {sum} over its files", count(field)));
+            }
+        }
     }
     for survivor in survivors {
         let (file, mutant) = (text(survivor, "file"), text(survivor, "mutant"));
@@ -55,10 +62,12 @@ fn the_published_result_is_whole_good_enough_and_explains_every_survivor() {
 fn a_result_that_hides_something_is_found_out() {
     let figures = |caught: u64, missed: u64| serde_json::json!({ "mutants": caught + missed, "caught": caught, "missed": missed, "unviable": 0, "filesNotDone": 0 });
     let survivor = |why: &str| serde_json::json!({ "package": "core", "file": "crates/core/src/plan.rs", "mutant": "x", "why": why });
-    let check = |figures: Value, survivors: Value, expected: &[&str]| {
-        let result = serde_json::json!({ "tool": "cargo-mutants 1", "packages": { "core": figures }, "survivors": survivors });
-        assert_eq!(wrong(&result), expected);
+    let result = |figures: &Value, survivors: Value| {
+        let file = serde_json::json!({ "package": "core", "caught": figures["caught"], "missed": figures["missed"], "unviable": 0 });
+        let files = serde_json::json!({ "crates/core/src/plan.rs": file });
+        serde_json::json!({ "tool": "cargo-mutants 1", "packages": { "core": figures }, "files": files, "survivors": survivors })
     };
+    let check = |figures: Value, survivors: Value, expected: &[&str]| assert_eq!(wrong(&result(&figures, survivors)), expected);
     check(figures(95, 0), serde_json::json!([]), &[]);
     check(figures(19, 1), serde_json::json!([survivor("it says the same")]), &[]);
     check(figures(18, 1), serde_json::json!([survivor("it says the same")]), &["core: 18 of 19 are caught"]);
@@ -67,4 +76,7 @@ fn a_result_that_hides_something_is_found_out() {
     let mut less = figures(19, 0);
     less["mutants"] = serde_json::json!(20);
     check(less, serde_json::json!([]), &["core: the parts are not the whole"]);
+    let mut forgotten = result(&figures(19, 0), serde_json::json!([]));
+    forgotten["files"] = serde_json::json!({});
+    assert_eq!(wrong(&forgotten), ["core: caught is 19, and 0 over its files"]);
 }
