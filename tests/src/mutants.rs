@@ -59,6 +59,17 @@ fn the_published_result_is_whole_good_enough_and_explains_every_survivor() {
 }
 
 #[test]
+fn the_document_shows_the_published_result() {
+    let text = std::fs::read_to_string(repository().join("docs/verification.md")).unwrap();
+    for (name, figures) in published()["packages"].as_object().unwrap() {
+        let count = |field: &str| figures[field].as_u64().unwrap();
+        let [mutants, unviable, caught, missed, left] = ["mutants", "unviable", "caught", "missed", "filesNotDone"].map(count);
+        let row = text.lines().find(|line| line.starts_with(&format!("| `{name}` | {mutants} | {unviable} | {caught} | {missed} | ")));
+        assert!(row.is_some_and(|row| row.ends_with(&format!(" | {left} |"))), "{name}: {figures}");
+    }
+}
+
+#[test]
 fn a_result_that_hides_something_is_found_out() {
     let figures = |caught: u64, missed: u64| serde_json::json!({ "mutants": caught + missed, "caught": caught, "missed": missed, "unviable": 0, "filesNotDone": 0 });
     let survivor = |why: &str| serde_json::json!({ "package": "core", "file": "crates/core/src/plan.rs", "mutant": "x", "why": why });

@@ -100,12 +100,13 @@ mod tests {
         for (text, nano) in [("0", 0), ("5000", 5_000_000_000_000), ("0.25", 250_000_000), ("0.000000001", 1), ("1.50", 1_500_000_000)] {
             assert_eq!(NanoUsd::parse_usd(text), Some(NanoUsd(nano)), "{text}");
         }
-        for text in ["", ".", ".5", "-1", "1e3", "1,0", "0.0000000001", "99999999999999999999", " 1"] {
+        for text in ["", ".", ".5", "-1", "1e3", "1,0", "0.0000000001", "99999999999999999999", " 1", "+1", "1.+5", "1.5.5"] {
             assert_eq!(NanoUsd::parse_usd(text), None, "{text}");
         }
         for (nano, text) in [(0, "0.00"), (141_000, "0.000141"), (12_500_000_000, "12.50"), (1, "0.000000001")] {
             assert_eq!(NanoUsd(nano).to_string(), text);
         }
+        assert_eq!(Tokens(1_234).to_string(), "1234");
     }
 
     #[test]

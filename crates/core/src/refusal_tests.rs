@@ -28,6 +28,7 @@ fn only_in_flight_holds_end_with_the_call_or_the_window() {
     let held = [61, 60, 0];
     check(vec![refusing(1_800, held)], wait(120, Basis::InFlightHolds));
     check(vec![refusing(121, held)], wait(120, Basis::InFlightHolds));
+    check(vec![refusing(120, held)], wait(120, Basis::WindowEnd));
     check(vec![refusing(119, held)], wait(119, Basis::WindowEnd));
     check(vec![refusing(1_800, [61, 30, 30])], wait(120, Basis::InFlightHolds));
 }

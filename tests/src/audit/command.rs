@@ -122,6 +122,24 @@ async fn an_open_window_is_not_mended() {
     assert_eq!(open["adjustments"], json!([]));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_was_frozen_while_a_change_of_it_waits_is_mended_all_the_same() {
+    let desk = Desk::new();
+    desk.run(&["run", desk.sample(), "--policy", desk.file("policy.yaml", &policy(BUDGETS)), "--data", "books"]).expect(0);
+    for more in ["shards: 4", "shards: 4, frozen: true"] {
+        let changed = BUDGETS.replacen("window: week", &format!("window: week, {more}"), 1);
+        desk.run(&["policy", "apply", desk.file("policy.yaml", &policy(&changed)), "--data", "books"]).expect(0);
+    }
+    let before = audit(&desk, &["--json", "--budget", "open"]).expect(0);
+    assert!(!before.stderr.contains("another version"), "{before:?}");
+    let key = counter(&before.json(), "open")["key"].as_str().unwrap().to_owned();
+    let stack = Stack::start(Options { data: Some(desk.books()), ..Options::default() }).await.unwrap();
+    damage(&stack.clients.dynamodb(), &[Damage::Add(key, "c_req", 1)]).await;
+    drop(stack);
+    let done = audit(&desk, &["--repair", "--reason", "a test", "--yes", "--json"]).expect(0).json();
+    assert_eq!(done["repairs"][0]["result"], "mended", "{done:#}");
+}
+
 #[test]
 fn what_cannot_be_audited_is_said_and_never_balanced() {
     let desk = Desk::new();
