@@ -92,7 +92,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
 
     async fn answered(&self, mut invocation: Invocation, answer: Answer) -> Result<Value, Thrown> {
         let fate = answer.usage.map_or(CallFate::Doubt, |usage| CallFate::Answered { usage });
-        let pending = self.close(&mut invocation, fate).await;
+        let pending = self.close(&mut invocation, fate).await == Told::No;
         let mut document = payload::document(Outcome::InvocationSucceeded, &invocation.request, Some(&invocation.reservation));
         document.response = Some(Response { role: "assistant".to_owned(), content: answer.text, stop_reason: answer.stop_reason });
         match answer.usage {
@@ -107,6 +107,7 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
             document.warnings.push(Warning::overage(overage));
         }
         document.rate_limit = Some(RateLimit::of(&invocation.reservation, None));
+        let pending = pending.then(|| Pending { claim_id: Some(invocation.claim_id.clone()), call: fate });
         let record = self.record(invocation, Decision::Approved, pending);
         payload::write(&Ended::new(document, record))
     }
@@ -131,20 +132,25 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
 
     /// Tells the ledger what became of the call, then reports a failure.
     async fn end(&self, mut invocation: Invocation, name: ErrorName, fate: CallFate) -> Result<Value, Thrown> {
-        let pending = self.close(&mut invocation, fate).await.map(|pending| pending.call);
-        self.failed(invocation, name, pending)
+        match self.close(&mut invocation, fate).await {
+            // An earlier unclaim took effect unheard, and another invocation has claimed: that this one spent nothing says nothing.
+            Told::ClaimedElsewhere => self.stand_aside(invocation, ErrorName::InvocationUncertain),
+            Told::Yes => self.failed(invocation, name, None),
+            Told::No => self.failed(invocation, name, Some(fate)),
+        }
     }
 
     /// Tells the ledger what became of the call; what it could not be told is left for `RecordMetrics`.
-    async fn close(&self, invocation: &mut Invocation, fate: CallFate) -> Option<Pending> {
+    async fn close(&self, invocation: &mut Invocation, fate: CallFate) -> Told {
         let event = closing(&invocation.claim_id, fate);
         match drive(&self.ledger, invocation.reservation.clone(), &event).await {
             Ok(Driven::Stands(closed)) => {
                 invocation.reservation = *closed;
-                None
+                Told::Yes
             }
-            Ok(Driven::Refused(..) | Driven::Absent) => None,
-            Err(_) => Some(Pending { claim_id: Some(invocation.claim_id.clone()), call: fate }),
+            Ok(Driven::Refused(Refused::ClaimedElsewhere, _)) => Told::ClaimedElsewhere,
+            Ok(Driven::Refused(..) | Driven::Absent) => Told::Yes,
+            Err(_) => Told::No,
         }
     }
 
@@ -175,6 +181,17 @@ impl<L: Ledger, M: Model, E: Edge> InvokeModel<L, M, E> {
         let model_name = Some(invocation.request.model.name);
         Record { decision, context, reservation: Some(invocation.reservation), model_name, pending }
     }
+}
+
+/// Whether the ledger knows what became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// It does, as far as it can.
+    Yes,
+    /// It has another invocation's claim.
+    ClaimedElsewhere,
+    /// It could not be told.
+    No,
 }
 
 /// The event that tells the ledger what became of a call.

@@ -257,6 +257,18 @@ fn an_end_that_cannot_be_written_is_left_to_the_recorder_with_all_that_is_known(
 }
 
 #[test]
+fn a_throttled_call_whose_claim_another_invocation_took_over_says_that_money_may_be_spent() {
+    let stage = stage();
+    let approved = stage.approved();
+    stage.ledger.fail_after(1, "write", Fault::Overtaken);
+    let ended = stage.invoke(approved, [Err(CallFailed::Throttled)]).unwrap();
+    assert_eq!((error(&ended), &ended["error"]["moneyMayHaveBeenSpent"]), ("InvocationUncertain", &json!(true)));
+    assert_eq!((&ended["record"]["decision"], &ended["record"]["pending"]), (&json!("DUPLICATE"), &Value::Null));
+    let stored = stage.ledger.only();
+    assert_eq!((stored.state, stored.claim_id), (State::Claimed, Some(ClaimId("another's".to_owned()))));
+}
+
+#[test]
 fn a_release_that_cannot_be_written_when_it_is_too_late_is_left_to_the_recorder() {
     let stage = stage();
     let approved = stage.approved();

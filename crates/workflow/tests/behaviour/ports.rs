@@ -2,7 +2,8 @@
 
 use cost_sentry_core::quantity::Tokens;
 use cost_sentry_core::request::Prompt;
-use cost_sentry_core::reservation::{Charge, ClaimId, CounterDelta, Reservation, Step};
+use cost_sentry_core::reservation::{Charge, ClaimId, CounterDelta, Reservation, Step, Transition};
+use cost_sentry_workflow::ledger::{Driven, drive};
 use cost_sentry_workflow::memory_ledger::{Books, MemoryLedger};
 use cost_sentry_workflow::metrics::Point;
 use cost_sentry_workflow::ports::{
@@ -24,6 +25,8 @@ pub enum Fault {
     Lost,
     /// What it says is not so any more: counters as they were when nothing was held, leases of all that were ever open.
     Stale,
+    /// It takes effect unheard, another invocation claims what it left, and its retry finds that.
+    Overtaken,
 }
 
 /// The ledger in memory, shared by all who hold it, failing as it is told to.
@@ -59,8 +62,12 @@ impl TestLedger {
     }
 
     fn is_stale(&self, operation: &str) -> bool {
+        self.meets(operation, Fault::Stale)
+    }
+
+    fn meets(&self, operation: &str, fault: Fault) -> bool {
         let mut faults = self.0.faults.lock().unwrap();
-        let at = faults.iter().position(|fault| *fault == (operation, 0, Fault::Stale));
+        let at = faults.iter().position(|planned| *planned == (operation, 0, fault));
         at.map(|at| faults.remove(at)).is_some()
     }
 
@@ -85,7 +92,7 @@ impl TestLedger {
             Some(Fault::Unavailable) => Err(gone()),
             Some(Fault::Unreadable) => Err(LedgerError::Unreadable("no item of ours".to_owned())),
             Some(Fault::Lost) => result().and_then(|_| Err(gone())),
-            Some(Fault::Stale) => panic!("{operation} is always fresh"),
+            Some(fault) => panic!("{operation} knows no {fault:?}"),
         }
     }
 }
@@ -107,6 +114,13 @@ impl Ledger for TestLedger {
     }
 
     async fn write(&self, version: u64, step: &Step) -> Result<Written, LedgerError> {
+        if self.meets("write", Fault::Overtaken) {
+            ready(self.0.ledger.write(version, step))?;
+            let (claim_id, request_hash) = (ClaimId("another's".to_owned()), step.next.request_hash.clone());
+            let claim = Transition::Claim { claim_id, request_hash, lease_end: step.next.lease_end };
+            let claimed = ready(drive(&self.0.ledger, step.next.clone(), &claim))?;
+            assert!(matches!(claimed, Driven::Stands(_)));
+        }
         self.answer("write", || ready(self.0.ledger.write(version, step)))
     }
 
