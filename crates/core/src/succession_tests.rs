@@ -115,6 +115,13 @@ fn what_starts_counters_anew_waits_for_the_window_that_runs() {
         assert_eq!((span.start, span.end.to_string().as_str()), (at(until), next_end), "its first window begins when it counts");
         assert!(next.says[0].contains(&format!("stays in force until {until}; then ")), "{:?}", next.says);
     };
+    let increase = |count: usize| vec![json!({ "limit": { "usd": 1 }, "from": NOW_WHOLE, "until": MIDNIGHT, "reason": "launch" }); count];
+    let with =
+        |count: usize| Stored::first(&[day(&[])]).then(NOW, &[day(&[("/shards", json!(2)), ("/increases", json!(increase(count)))])]);
+    assert_eq!(with(2).budget(NOW).increases, [], "what is added to a limit that waits, waits with it");
+    for (count, says) in [(1, ", on 2 shards, with a temporary increase counts"), (2, ", on 2 shards, with 2 temporary increases counts")] {
+        assert!(with(count).says[0].contains(says), "{:?}", with(count).says);
+    }
     let limit = |usd: u64| ("/limit/usd", json!(usd));
     check(&[], &[("/window", json!("hour")), limit(5)], MIDNIGHT, "2026-11-21T01:00:00Z");
     check(&[], &[("/window", json!("month"))], MIDNIGHT, "2026-12-01T00:00:00Z");
@@ -292,4 +299,32 @@ fn the_tools_section_is_none_that_people_write_and_nothing_in_it_is_guessed() {
     check(("/changes/before/0/until", json!("soon")), "/changes/before/0/until");
     check(("/changes/before/0/budget/limit", Value::Null), "/changes/before/0/budget/limit");
     check(("/changes/before/0/budget/id", json!("x")), "/changes/before/0");
+}
+
+#[test]
+fn a_budget_that_callers_multiply_needs_one_around_it_that_is_in_force() {
+    let org = |more: &[(&str, Value)]| with(json!({ "name": "org", "limit": { "usd": 100 }, "window": "month" }), more);
+    let app = json!({ "name": "app", "limit": { "usd": 1 }, "window": "day", "per": ["applicationId"] });
+    let succession = |old: &[Value], new: &[Value]| {
+        let reviewed = document(new);
+        policy(&reviewed).succeed(&reviewed, &policy(&document(old)), at(NOW))
+    };
+    let shadow = [("/mode", json!("shadow"))];
+    let refused = succession(&[org(&shadow)], &[org(&[]), app.clone()]).unbounded;
+    assert_eq!(
+        refused,
+        [
+            "budget `app`: until 2026-12-01T00:00:00Z no enforced budget is around it, since definitions stay in force until then, so every invented value of applicationId would be a fresh budget"
+        ]
+    );
+    let around = json!({ "name": "around", "limit": { "usd": 100 }, "window": "day" });
+    let bounded = |old: &[Value], new: &[Value]| assert_eq!(succession(old, new).unbounded, Vec::<String>::new(), "{new:?}");
+    bounded(&[org(&shadow)], &[org(&[("/effective", json!("atOnce"))]), app.clone()]);
+    bounded(&[org(&shadow)], &[org(&[]), app.clone(), around.clone()]);
+    bounded(&[org(&[])], &[org(&[("/shards", json!(4))]), app.clone()]);
+    // The one around it is free itself until the day ends.
+    let free = with(around.clone(), &[("/per", json!(["applicationId"]))]);
+    let refused = succession(&[org(&[]), free], &[around, app]).unbounded;
+    assert_eq!(refused.len(), 2, "{refused:?}");
+    assert!(refused.iter().all(|says| says.contains("until 2026-11-21T00:00:00Z")), "{refused:?}");
 }

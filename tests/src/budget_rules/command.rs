@@ -52,6 +52,25 @@ fn what_a_change_does_is_said_before_it_is_applied_when_it_is_and_while_it_waits
 }
 
 #[test]
+fn a_budget_that_nothing_bounds_until_a_change_counts_is_refused_before_it_is_applied() {
+    let desk = Desk::new();
+    let policy = |org: &str, app: &str| {
+        let org = format!("{{ name: org, limit: {{ usd: 10 }}, window: month{org} }}");
+        format!("{{ models: {{ nova: {{ id: us.amazon.nova-lite-v1:0 }} }}, budgets: [{org}{app}] }}")
+    };
+    let app = ", { name: app, limit: { usd: 1 }, window: day, per: [applicationId] }";
+    desk.file("policy.yaml", &policy(", mode: shadow", ""));
+    apply(&desk);
+    desk.file("policy.yaml", &policy("", app));
+    for command in [&["check", "--policy", "policy.yaml", "--data", "books"][..], &["policy", "apply", "policy.yaml", "--data", "books"]] {
+        let refused = desk.run(command).expect(1).stderr;
+        assert!(refused.contains("budget `app`: until ") && refused.contains("hint: list the values under `tags`"), "{refused}");
+    }
+    desk.file("policy.yaml", &policy(", effective: atOnce", app));
+    apply(&desk);
+}
+
+#[test]
 fn changes_are_data_too() {
     let desk = Desk::new();
     desk.file("policy.yaml", &ages());

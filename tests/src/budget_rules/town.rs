@@ -211,21 +211,25 @@ impl<L: Books> Town<L> {
         self.ledger.decided(&days).await
     }
 
-    /// Every counter is the sum of its reservations, each decided as the policy that it names wants it, and no limit in force was passed.
+    /// Every counter, all its shards together, is the sum of its reservations, each decided as the policy that it names wants it, and no limit in force was passed.
     pub async fn check_books(&self) {
         let mut sums: BTreeMap<(CounterKey, Unit), (Figures, u64, Charge)> = BTreeMap::new();
+        // By the key of each of its items, the first item's.
+        let mut counters: BTreeMap<CounterKey, CounterKey> = BTreeMap::new();
         for reservation in self.reservations().await {
             let document = self.world.stack.policies().document(&reservation.policy_version).await.unwrap();
             let policy = compile(&document).unwrap();
             check_decision(&policy, &reservation);
             for charge in reservation.enforced().filter(|_| reservation.state != State::Denied) {
+                let counter = charge.counter_keys().swap_remove(0);
                 for amount in &charge.amounts {
-                    let (_, limit, _) = sums.entry((charge.key(), amount.unit)).or_insert((Figures::default(), 0, charge.clone()));
+                    let (_, limit, _) = sums.entry((counter.clone(), amount.unit)).or_insert((Figures::default(), 0, charge.clone()));
                     *limit = (*limit).max(amount.limit);
                 }
+                counters.extend(charge.counter_keys().into_iter().map(|key| (key, counter.clone())));
             }
             for (key, unit, share) in reservation.shares() {
-                let (sum, ..) = sums.get_mut(&(key, unit)).unwrap();
+                let (sum, ..) = sums.get_mut(&(counters[&key].clone(), unit)).unwrap();
                 sum.committed += share.committed;
                 sum.used += share.used;
                 sum.uncertain += share.uncertain;

@@ -96,9 +96,9 @@ async fn limit<L: Books>(town: Place<L>) {
 }
 
 /// What starts counters anew waits for the end of the window that runs: the whole old definition until then, the new one from zero.
-async fn next_window<L: Books>(town: Place<L>, change: &Value, fits: usize) {
+async fn next_window<L: Books>(town: Place<L>, old: &Value, change: &Value, fits: usize) {
     town.set(NOON);
-    town.apply(&one(&budget(10, &json!({})))).await;
+    town.apply(&one(&budget(10, old))).await;
     assert_eq!(answered(&town, NOON, 3, "dev").await, 3);
     town.set("2026-11-20T23:59:50Z");
     let held = town.hold(&request("dev")).await;
@@ -119,17 +119,47 @@ async fn next_window<L: Books>(town: Place<L>, change: &Value, fits: usize) {
 }
 
 async fn window<L: Books>(town: Place<L>) {
-    next_window(town, &json!({ "window": "hour" }), 4).await;
+    next_window(town, &json!({}), &json!({ "window": "hour" }), 4).await;
 }
 
 async fn time_zone<L: Books>(town: Place<L>) {
-    next_window(town, &json!({ "timeZone": "America/New_York" }), 4).await;
+    next_window(town, &json!({}), &json!({ "timeZone": "America/New_York" }), 4).await;
 }
 
 async fn per<L: Books>(town: Place<L>) {
-    next_window(Arc::clone(&town), &json!({ "per": ["environment"] }), 4).await;
+    next_window(Arc::clone(&town), &json!({}), &json!({ "per": ["environment"] }), 4).await;
     assert_eq!(answered(&town, MIDNIGHT, CROWD, "production").await, 4, "a counter of its own");
     assert_eq!(answered(&town, MIDNIGHT, CROWD, "dev").await, 0);
+    town.check_books().await;
+}
+
+/// A week that ends at midnight, and that later begins on another day.
+async fn reset_day<L: Books>(town: Place<L>) {
+    let week = |day: &str| json!({ "window": "week", "resetDay": day });
+    next_window(town, &week("saturday"), &week("tuesday"), 4).await;
+}
+
+async fn shards<L: Books>(town: Place<L>) {
+    next_window(town, &json!({}), &json!({ "shards": 4 }), 4).await;
+}
+
+async fn fewer_shards<L: Books>(town: Place<L>) {
+    next_window(town, &json!({ "shards": 5 }), &json!({ "shards": 3 }), 4).await;
+}
+
+/// A budget that is for other requests is so at once, and its counter stays.
+async fn matching<L: Books>(town: Place<L>) {
+    let of = |environment: &str| one(&budget(10, &json!({ "match": { "environment": environment } })));
+    town.set(NOON);
+    town.apply(&of("dev")).await;
+    assert_eq!(answered(&town, NOON, 4, "dev").await, 4);
+    let across = answered_across(&town, NOON, &of("production")).await;
+    assert!((CROWD / 2..=CROWD).contains(&across), "{across}");
+    assert_eq!(answered(&town, NOON, CROWD, "dev").await, CROWD, "nobody else's budget");
+    let counted = town.reservations().await.into_iter().filter(|one| one.charges.iter().any(|charge| charge.budget == "b"));
+    let counted = counted.filter(|one| one.state == State::Settled).count();
+    assert_eq!(answered(&town, NOON, CROWD, "production").await, 10 - counted, "of what the others left");
+    assert_eq!(answered(&town, MIDNIGHT, CROWD, "production").await, 10);
     town.check_books().await;
 }
 
@@ -247,6 +277,10 @@ on_both_ledgers! {
     limit => a_changed_limit_counts_at_once_in_memory, a_changed_limit_counts_at_once_on_dynamodb;
     window => a_changed_window_waits_for_the_one_that_runs_in_memory, a_changed_window_waits_for_the_one_that_runs_on_dynamodb;
     time_zone => a_changed_time_zone_waits_for_the_window_that_runs_in_memory, a_changed_time_zone_waits_for_the_window_that_runs_on_dynamodb;
+    reset_day => a_changed_reset_day_waits_for_the_week_that_runs_in_memory, a_changed_reset_day_waits_for_the_week_that_runs_on_dynamodb;
+    shards => shards_wait_for_the_window_that_runs_in_memory, shards_wait_for_the_window_that_runs_on_dynamodb;
+    fewer_shards => fewer_shards_wait_for_the_window_that_runs_in_memory, fewer_shards_wait_for_the_window_that_runs_on_dynamodb;
+    matching => a_changed_match_counts_at_once_in_memory, a_changed_match_counts_at_once_on_dynamodb;
     per => a_changed_scope_waits_for_the_window_that_runs_in_memory, a_changed_scope_waits_for_the_window_that_runs_on_dynamodb;
     shadow_to_enforce => a_shadow_becomes_enforced_from_zero_in_memory, a_shadow_becomes_enforced_from_zero_on_dynamodb;
     name => a_new_name_keeps_the_counts_in_memory, a_new_name_keeps_the_counts_on_dynamodb;

@@ -15,6 +15,10 @@ use std::path::Path;
 /// How often a policy is made to follow anew when another is applied meanwhile.
 const ROUNDS: usize = 5;
 
+/// What to do about a policy that leaves budgets without a bound until what it changes counts.
+const UNBOUNDED: &str =
+    "list the values under `tags`, say `effective: atOnce` of the change that waits, or leave the budget out until then";
+
 /// What came of applying a policy.
 #[derive(Debug, Clone)]
 pub struct Applied {
@@ -66,13 +70,20 @@ pub async fn follow(store: &DynamoDbPolicyStore, file: &PolicyFile, now: Timesta
     };
     match current {
         Ok(current) if current.reviewed == file.policy.reviewed => Ok(Following::Same(Box::new(current))),
-        Ok(current) => Ok(Following::New(Box::new(file.policy.clone().succeed(&file.document, &current, now)), version)),
+        Ok(current) => {
+            let succession = file.policy.clone().succeed(&file.document, &current, now);
+            match &succession.unbounded[..] {
+                [] => Ok(Following::New(Box::new(succession), version)),
+                unbounded => Err(Failure::new(unbounded.join("\n")).hint(UNBOUNDED)),
+            }
+        }
         Err(PolicyError::Unavailable(error)) => Err(Failure::from_error(&PolicyError::Unavailable(error))),
         Err(error) => {
             if let PolicyError::Unusable(why) = error {
                 anstream::eprintln!("the policy that was current cannot be used ({why}): the new one counts at once, in whole");
             }
-            let succession = Succession { policy: file.policy.clone(), document: file.document.clone(), changes: Vec::new() };
+            let succession =
+                Succession { policy: file.policy.clone(), document: file.document.clone(), changes: Vec::new(), unbounded: Vec::new() };
             Ok(Following::New(Box::new(succession), version))
         }
     }

@@ -305,16 +305,22 @@ fn per(problems: &mut Problems, at: &At<'_>, names: Option<Names<'_>>) -> Vec<St
 
 /// A caller who may invent values of a `per` key gets a fresh counter for each: only a list, or a budget around it, bounds that.
 fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BTreeMap<String, TagRule>) {
+    let all: Vec<&Budget> = budgets.iter().map(|(_, budget)| budget).collect();
+    for (pointer, _) in unbounded(&all, tags).into_iter().filter_map(|position| budgets.get(position)) {
+        let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
+        problems.add(format!("{pointer}/per"), expected);
+    }
+}
+
+/// Where among these definitions, each in force, those are that a caller could have afresh for each value that he invents.
+pub(super) fn unbounded(budgets: &[&Budget], tags: &BTreeMap<String, TagRule>) -> Vec<usize> {
     let is_open = |key: &String| {
         let listed = matches!(tags.get(key), Some(TagRule::Listed { .. }));
         !Subject::MODEL_KEYS.contains(&key.as_str()) && !listed
     };
     let free = |budget: &Budget| budget.per.iter().any(|key| is_open(key) && !budget.matching.contains_key(key));
-    let index = Index::of(budgets.iter().map(|(_, budget)| budget));
-    for (pointer, budget) in budgets {
-        if !free(budget) || budget.mode == Mode::Shadow {
-            continue;
-        }
+    let index = Index::of(budgets.iter().copied());
+    let is_bounded = |budget: &Budget| {
         let encloses = |outer: &Budget| {
             let wider = outer.matching.iter().all(|(key, values)| budget.matching.get(key).is_some_and(|inner| inner.is_subset(values)));
             let lasts = match (&outer.window, &budget.window) {
@@ -327,9 +333,8 @@ fn check_scopes(problems: &mut Problems, budgets: &[(String, Budget)], tags: &BT
         // A budget around this one applies to whatever this one applies to, so it is found by any one of the values of each key.
         let values = budget.matching.iter().filter_map(|(key, values)| Some((key.as_str(), values.first()?.as_str())));
         let around = index.candidates(values);
-        if !around.into_iter().filter_map(|found| budgets.get(found.position)).any(|(_, outer)| encloses(outer)) {
-            let expected = "keys whose values are listed under `tags`, or another enforced budget around this one: else every invented value is a fresh budget";
-            problems.add(format!("{pointer}/per"), expected);
-        }
-    }
+        around.into_iter().filter_map(|found| budgets.get(found.position)).any(|outer| encloses(outer))
+    };
+    let is_unbounded = |budget: &Budget| free(budget) && budget.mode == Mode::Enforce && !is_bounded(budget);
+    budgets.iter().enumerate().filter(|(_, budget)| is_unbounded(budget)).map(|(position, _)| position).collect()
 }

@@ -65,7 +65,12 @@ pub(super) fn describe(budget: &Budget) -> String {
     let per = if budget.per.is_empty() { String::new() } else { format!(", per {}", budget.per.join(" and ")) };
     let mode = if budget.mode == Mode::Enforce { "enforced" } else { "shadow" };
     let shards = if budget.shards > 1 { format!(", on {} shards", budget.shards) } else { String::new() };
-    format!("{} per {window}{per}, {mode}{shards}", limits_text(&budget.limits))
+    let increases = match budget.increases.len() {
+        0 => String::new(),
+        1 => ", with a temporary increase".to_owned(),
+        count => format!(", with {count} temporary increases"),
+    };
+    format!("{} per {window}{per}, {mode}{shards}{increases}", limits_text(&budget.limits))
 }
 
 /// Limits in a few words: `5000.00 usd and 10 requests`.

@@ -5,7 +5,7 @@
 //! in force stays, and only its name, its `match`, whose values the new policy may name otherwise, and whether it is frozen are the new
 //! one's. A second change meanwhile replaces the one that waits; the definition in force stays the same.
 
-use super::{Policy, carried, definition};
+use super::{Policy, budgets, carried, definition};
 use crate::budget::{Before, Budget, Effective, Mode};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct Succession {
     pub document: Value,
     /// What changes, budget by budget.
     pub changes: Vec<Change>,
+    /// Why it must not be applied: budgets that nothing would bound while definitions stay in force that the document does not have.
+    pub unbounded: Vec<String>,
 }
 
 /// What becomes of the counts so far.
@@ -88,7 +90,28 @@ impl Policy {
         changes.extend(gone.map(removed));
         let document = carried::write(reviewed, &self.budgets);
         self.version = super::version(&document);
-        Succession { policy: self, document, changes }
+        let unbounded = self.unbounded_from(now);
+        Succession { policy: self, document, changes, unbounded }
+    }
+
+    /// What is said of a policy is not yet so while earlier definitions stay in force: the budget around another may be a shadow still.
+    fn unbounded_from(&self, now: Timestamp) -> Vec<String> {
+        let untils: BTreeSet<Timestamp> = self.budgets.iter().filter_map(|budget| Some(budget.before.as_ref()?.until)).collect();
+        let mut found = BTreeMap::new();
+        // Between two of these moments nothing changes, and after the last the document itself is in force.
+        for (from, until) in std::iter::once(&now).chain(&untils).zip(&untils) {
+            let in_force: Vec<&Budget> = self.budgets.iter().map(|budget| budget.at(*from)).collect();
+            for budget in budgets::unbounded(&in_force, &self.tags).into_iter().filter_map(|position| in_force.get(position)) {
+                found.insert(budget.name.clone(), (budget.per.join(" and "), *until));
+            }
+        }
+        let says = |(name, (per, until)): (String, (String, Timestamp))| {
+            format!(
+                "budget `{name}`: until {until} no enforced budget is around it, since definitions stay in force until then, so every \
+                 invented value of {per} would be a fresh budget"
+            )
+        };
+        found.into_iter().map(says).collect()
     }
 
     /// The changes that were applied and wait for the end of a window.
