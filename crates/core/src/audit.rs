@@ -43,6 +43,8 @@ pub struct Finding {
     pub end: Option<Timestamp>,
     /// How many reservations have a share in it.
     pub reservations: u64,
+    /// Of these, how many may still move, where the counter is not there to show it when they do.
+    pub in_flight: u64,
     /// Whether it balances.
     pub standing: Standing,
     /// Whether there is a stored counter at all.
@@ -180,6 +182,7 @@ pub fn judge(key: &CounterKey, stored: Option<&Stored>, recount: &Recount, adjus
         name: account.map_or(budget, |account| &account.name).to_owned(),
         end,
         reservations: account.map_or(0, |account| account.reservations),
+        in_flight: if stored.is_some() { 0 } else { recount.in_flight_on(key) },
         standing,
         exists: stored.is_some(),
         units,

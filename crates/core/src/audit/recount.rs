@@ -122,6 +122,12 @@ impl Recount {
         self.open.iter().filter(|(_, reservation)| touches(reservation)).map(|(id, _)| id.clone()).collect()
     }
 
+    /// How many reservations on this counter a step or the sweep has still to end.
+    pub(super) fn in_flight_on(&self, key: &CounterKey) -> u64 {
+        let touches = |reservation: &Reservation| reservation.charges.iter().any(|charge| charge.key() == *key);
+        self.open.values().filter(|reservation| reservation.state.is_open() && touches(reservation)).map(|_| 1).sum()
+    }
+
     /// Whether a reservation is known, and no transition changes it any more.
     pub fn is_ended(&self, id: &str) -> bool {
         self.ended.contains(id)

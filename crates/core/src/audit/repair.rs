@@ -28,6 +28,11 @@ pub enum NotMended {
     /// A counter that is not there cannot be the side that is right.
     #[error("the counter is not there: only its reservations can be trusted")]
     NoCounter,
+    /// A counter that is not there does not show that it moves.
+    #[error(
+        "the counter is not there to show when they move, and {0} of its reservations are still in flight: mend it when the sweep has ended them"
+    )]
+    InFlight(u64),
     /// Nothing tells when its window ends.
     #[error("nothing tells when its window ends: freeze the budget `{budget}` in the policy")]
     EndUnknown {
@@ -75,6 +80,9 @@ pub fn plan(finding: &Finding, policy: Option<&Policy>, now: Timestamp, order: &
     }
     if !finding.exists && order.trusted == Trusted::Counter {
         return Err(NotMended::NoCounter);
+    }
+    if finding.in_flight > 0 {
+        return Err(NotMended::InFlight(finding.in_flight));
     }
     let budget = finding.key.parts().map_or(finding.key.as_str(), |parts| parts.budget);
     may_mend(policy, budget, finding.end, now)?;

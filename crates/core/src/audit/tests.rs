@@ -202,7 +202,9 @@ fn only_closed_windows_are_mended() {
     check(wrong, &books, at(NOW), Trusted::Reservations, Err(open));
     check(wrong, &books, end, Trusted::Reservations, Ok(()));
     check(wrong, &[], end, Trusted::Reservations, Ok(()));
-    check(None, &books, end, Trusted::Reservations, Ok(()));
+    check(None, &[of("s", State::Settled, 7), of("u", State::Uncertain, 1)], end, Trusted::Reservations, Ok(()));
+    let in_flight = [of("a", State::Held, 100), of("b", State::Claimed, 1), of("s", State::Settled, 7)];
+    check(None, &in_flight, end, Trusted::Reservations, Err(NotMended::InFlight(2)));
     check(None, &books, end, Trusted::Counter, Err(NotMended::NoCounter));
     check(Some([100, 0, 0]), &books, end, Trusted::Reservations, Err(NotMended::Nothing));
     assert_eq!(may_mend(None, "app", None, end), Err(NotMended::EndUnknown { budget: "app".to_owned() }));
