@@ -19,6 +19,7 @@
 
 mod adjustment;
 mod audit;
+mod expression;
 mod item;
 mod model;
 mod transaction;
@@ -35,7 +36,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnValuesOnC
 use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::counter::{Ask, Held, Holding, Moved, Moving, Next, sum};
 use cost_sentry_core::reservation::{Charge, CounterDelta, Reservation, State, Step, UnitCharge};
-use cost_sentry_workflow::patience::ATTEMPTS;
 use cost_sentry_workflow::ports::{CounterFigures, Created, Ledger, LedgerError, Written};
 use cost_sentry_workflow::time_outs;
 use jiff::Timestamp;
@@ -43,7 +43,7 @@ use jiff::civil::Date;
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
 use std::time::Duration;
-use transaction::patience;
+use transaction::{Tries, patience};
 
 /// The ledger's table and a client for it.
 #[derive(Debug, Clone)]
@@ -63,17 +63,17 @@ impl DynamoDbLedger {
 
     /// Writes a reservation alone, on a condition; what is stored, where the condition failed.
     async fn put(&self, reservation: &Reservation, version: Option<u64>) -> Result<Option<Item>, LedgerError> {
-        let mut attempt = 0;
-        while attempt < ATTEMPTS {
+        let mut tries = Tries::default();
+        loop {
             let item = reservation_item(reservation).map_err(unreadable)?;
             let mut request = self
                 .client
                 .put_item()
                 .table_name(&self.table)
                 .set_item(Some(item))
-                .condition_expression(transaction::condition(version))
+                .condition_expression(expression::condition(version))
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-            for (name, value) in transaction::condition_values(version) {
+            for (name, value) in expression::condition_values(version) {
                 request = request.expression_attribute_values(name, value);
             }
             let Err(error) = request.send().await else { return Ok(None) };
@@ -83,10 +83,8 @@ impl DynamoDbLedger {
             if !transaction::is_passing(error.code()) {
                 return Err(unavailable(error));
             }
-            attempt += transaction::tries(error.code());
-            patience(attempt - 1).await;
+            tries.again(transaction::tries_behind(error.code())).await?;
         }
-        Err(LedgerError::Contended)
     }
 
     async fn items(&self, keys: Vec<String>, consistent: bool) -> Result<Vec<Item>, LedgerError> {
@@ -94,7 +92,8 @@ impl DynamoDbLedger {
         for chunk in keys.chunks(BATCH) {
             let mut wanted: Vec<HashMap<String, AttributeValue>> =
                 chunk.iter().map(|key| HashMap::from([("pk".to_owned(), AttributeValue::S(key.clone()))])).collect();
-            for attempt in 0..ATTEMPTS {
+            let mut tries = Tries::default();
+            loop {
                 let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut wanted))).consistent_read(consistent).build();
                 let keys = keys.map_err(|error| LedgerError::Unavailable(Box::new(error)))?;
                 let output = self.client.batch_get_item().request_items(&self.table, keys).send().await.map_err(unavailable)?;
@@ -104,10 +103,7 @@ impl DynamoDbLedger {
                 if wanted.is_empty() {
                     break;
                 }
-                patience(attempt).await;
-            }
-            if !wanted.is_empty() {
-                return Err(LedgerError::Contended);
+                tries.again(1).await?;
             }
         }
         Ok(items)
@@ -314,7 +310,7 @@ impl Ledger for DynamoDbLedger {
 
     async fn count_shadow(&self, deltas: &[CounterDelta]) {
         let all = async {
-            for (key, update) in transaction::shadow_updates(deltas) {
+            for (key, update) in expression::shadow_updates(deltas) {
                 let request = self.client.update_item().table_name(&self.table).key("pk", AttributeValue::S(key.as_str().to_owned()));
                 let _ = update.onto_item(request).send().await;
             }

@@ -124,6 +124,11 @@ async fn a_reservation_that_cannot_be_read_leaves_its_counters_in_doubt_and_no_o
     let report = audit_at(&store.ledger, OPEN).await;
     assert_eq!((on(&report, "app").standing.word(), on(&report, "org").standing.word()), ("cannotSay", "balanced"));
     assert_eq!(report.verdict(), Verdict::CannotSay);
+
+    // A figure of a unit that nobody knows.
+    let store = filled().await;
+    damage(&store.stack.clients.dynamodb(), &[Damage::Add(counter(&app()), "u_gold", 3)]).await;
+    assert_eq!(on(&audit_at(&store.ledger, OPEN).await, "app").standing.word(), "cannotSay");
 }
 
 #[tokio::test]

@@ -1,14 +1,16 @@
 //! Mending: on record, only where nothing can be held any more, and never over a move that came between.
 
 use super::books_under_test::{CLOSED, Damage, OPEN, app, audit_at, counter, damage, differences, filled, on, reservation};
-use crate::ledger_suite::books::{at, held, release, settle, spread, tokens};
+use crate::ledger_suite::books::{at, claim, held, release, settle, spread, tokens};
 use crate::ledger_suite::{Embedded, drive_all, figures};
 use cost_sentry_aws::ledger::Mended;
 use cost_sentry_core::audit::repair::{NotMended, Order, plan};
 use cost_sentry_core::audit::{Adjustment, Finding, Report, Trusted, Verdict};
 use cost_sentry_core::budget::Unit;
 use cost_sentry_core::reservation::Charge;
+use cost_sentry_core::shard::Shard;
 use cost_sentry_workflow::ports::{Created, Ledger};
+use std::collections::BTreeMap;
 
 fn order(trusted: Trusted) -> Order {
     Order { at: at(CLOSED), by: "auditor".to_owned(), reason: "a test".to_owned(), trusted }
@@ -47,6 +49,10 @@ async fn after_a_repair_the_books_balance_and_the_record_says_what_was_mended() 
                 continue;
             }
             let store = filled().await;
+            if case == "missing" {
+                drive_all(&store.ledger, "held", &[release(None)]).await;
+                drive_all(&store.ledger, "claimed", &[settle("c", 100, 1)]).await;
+            }
             damage(&store.stack.clients.dynamodb(), &damages).await;
             let before = audit_at(&store.ledger, CLOSED).await;
             let was = shown(&store).await;
@@ -76,6 +82,20 @@ async fn a_counter_that_no_reservation_names_is_emptied_and_stays_known() {
     let after = audit_at(&store.ledger, CLOSED).await;
     assert_eq!((on(&after, "ghost").standing.word(), on(&after, "ghost").adjustments.len()), ("balanced", 1));
     assert_eq!(figures(&store.ledger.figures(&[ghost]).await.unwrap()[0]), [[0; 3]]);
+}
+
+#[tokio::test]
+async fn a_counter_that_is_gone_is_mended_only_when_nothing_is_in_flight_on_it() {
+    let store = filled().await;
+    damage(&store.stack.clients.dynamodb(), &[Damage::Delete(counter(&app()))]).await;
+    let plan_now = |report: &Report| plan(on(report, "app"), None, at(CLOSED), &order(Trusted::Reservations));
+    assert_eq!(plan_now(&audit_at(&store.ledger, CLOSED).await), Err(NotMended::InFlight(2)));
+    drive_all(&store.ledger, "held", &[release(None)]).await;
+    assert_eq!(plan_now(&audit_at(&store.ledger, CLOSED).await), Err(NotMended::InFlight(1)));
+    drive_all(&store.ledger, "claimed", &[settle("c", 100, 1)]).await;
+    let report = audit_at(&store.ledger, CLOSED).await;
+    assert_eq!(mend_all(&store, &report, Trusted::Reservations).await, 1);
+    assert_eq!(audit_at(&store.ledger, CLOSED).await.verdict(), Verdict::Balanced);
 }
 
 #[tokio::test]
@@ -178,7 +198,10 @@ async fn a_sharded_counter_holds_after_a_repair_what_its_limit_leaves_and_no_mor
         let (left, damages) = match case {
             "a reservation is lost" => (60, vec![Damage::Delete(reservation("a"))]),
             "a hold counted half" => (40, vec![Damage::Add(key(&placed[1]), "c_tok", -15), Damage::Add(key(&placed[1]), "r_tok", 15)]),
-            _ => (40, vec![Damage::Delete(key(&placed[2]))]),
+            _ => {
+                drive_all(&store.ledger, "c", &[claim("x"), settle("x", 20, 0)]).await;
+                (40, vec![Damage::Delete(key(&placed[2]))])
+            }
         };
         damage(&store.stack.clients.dynamodb(), &damages).await;
         let before = audit_at(&store.ledger, CLOSED).await;
@@ -191,5 +214,40 @@ async fn a_sharded_counter_holds_after_a_repair_what_its_limit_leaves_and_no_mor
         }
         assert_eq!(granted, left, "{case}");
         assert_eq!(audit_at(&store.ledger, CLOSED).await.verdict(), Verdict::Balanced, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_repair_the_shard_itself_gives_no_room_that_it_only_seemed_to_have() {
+    spread(4);
+    let store = Embedded::start().await;
+    let mut ids = BTreeMap::<Shard, Vec<String>>::new();
+    for id in (0..100).map(|n| format!("r{n}")) {
+        ids.entry(Shard::of_request(&id, 4)).or_default().push(id);
+    }
+    for own in ids.values() {
+        assert_eq!(store.ledger.create(&held(&own[0], vec![tokens("b", 100, 25)])).await.unwrap(), Created::Created);
+    }
+    let first = &ids.values().next().unwrap()[1];
+    let key = held(first, vec![tokens("b", 100, 25)]).charges[0].key().as_str().to_owned();
+    let damages = [Damage::Add(key.clone(), "c_tok", -15), Damage::Add(key, "r_tok", 15)];
+    damage(&store.stack.clients.dynamodb(), &damages).await;
+    assert_eq!(mend_all(&store, &audit_at(&store.ledger, CLOSED).await, Trusted::Reservations).await, 1);
+    let created = store.ledger.create(&held(first, vec![tokens("b", 100, 5)])).await.unwrap();
+    assert!(matches!(created, Created::NoRoom(_)), "{created:?}");
+    assert_eq!(audit_at(&store.ledger, CLOSED).await.verdict(), Verdict::Balanced);
+}
+
+#[tokio::test]
+async fn a_counter_whose_adjustment_cannot_be_read_is_in_doubt_and_no_other() {
+    for trusted in [Trusted::Reservations, Trusted::Counter] {
+        let store = filled().await;
+        let client = store.stack.clients.dynamodb();
+        damage(&client, &[Damage::Add(counter(&app()), "c_tok", 7)]).await;
+        assert_eq!(mend_all(&store, &audit_at(&store.ledger, CLOSED).await, trusted).await, 1);
+        damage(&client, &[Damage::Text(format!("A#{}#1", counter(&app())), "tr", "??")]).await;
+        let report = audit_at(&store.ledger, CLOSED).await;
+        assert_eq!(["app", "org"].map(|budget| on(&report, budget).standing.word()), ["cannotSay", "balanced"], "{trusted:?}");
+        assert_eq!(report.verdict(), Verdict::CannotSay);
     }
 }

@@ -1,10 +1,11 @@
 //! What only the DynamoDB stores have: items that expire, an index by day, and policies in chunks.
 
-use super::books::{LEASE_END, at, claim, denied, held, settle, shadow, tokens};
-use super::{Embedded, drive_all};
+use super::books::{LEASE_END, at, claim, denied, held, release, settle, shadow, spread, tokens};
+use super::{Embedded, drive_all, figures};
 use cost_sentry::local::stack::TABLE;
-use cost_sentry_core::reservation::{Charge, Reservation};
-use cost_sentry_workflow::ports::{Ledger, PolicyError, PolicyStore};
+use cost_sentry_core::reservation::{COUNTER_DAYS, Charge, Reservation};
+use cost_sentry_core::window::Span;
+use cost_sentry_workflow::ports::{Created, Ledger, PolicyError, PolicyStore};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -29,6 +30,49 @@ async fn every_counter_expires_well_after_its_window_and_before_its_reservations
         let expires = expires_at(&store, charge.key().as_str()).await;
         assert!(end + 15 * DAY <= expires && expires < kept, "{}: {} days", charge.budget, (expires - end) / DAY);
     }
+}
+
+#[tokio::test]
+async fn a_shard_that_is_there_already_is_kept_as_long_as_the_latest_end_of_its_window_wants() {
+    spread(4);
+    let store = Embedded::start().await;
+    let charge = tokens("b", 1_000, 1);
+    let later = Span { end: charge.span.end + SignedDuration::from_hours(24), ..charge.span };
+    for (round, span) in [charge.span, later].into_iter().enumerate() {
+        for n in 0..40 {
+            let reservation = held(&format!("r{round}-{n}"), vec![Charge { span, ..charge.clone() }]);
+            assert_eq!(store.ledger.create(&reservation).await.unwrap(), Created::Created);
+        }
+        for key in held("r", vec![charge.clone()]).charges[0].counter_keys() {
+            let kept = expires_at(&store, key.as_str()).await - span.end.as_second();
+            assert_eq!(kept, COUNTER_DAYS * 86_400, "{}, {span:?}", key.as_str());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_that_the_index_still_lists_though_the_reservation_has_ended_is_nobody_s() {
+    let store = Embedded::start().await;
+    for id in ["ended", "open"] {
+        store.ledger.create(&held(id, vec![tokens("b", 1_000, 1)])).await.unwrap();
+    }
+    drive_all(&store.ledger, "ended", &[release(None)]).await;
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let late = store.stack.clients.dynamodb().update_item().table_name(TABLE).key("pk", text("R#ended"));
+    let late = late.update_expression("SET leasePartition = :p").expression_attribute_values(":p", text("L0"));
+    late.send().await.unwrap();
+    let past = store.ledger.leases_past(at("2026-11-21T00:00:00Z"), 10).await.unwrap();
+    assert_eq!(past.iter().map(Reservation::request_id).collect::<Vec<_>>(), ["open"]);
+}
+
+#[tokio::test]
+async fn counters_are_shown_by_key_and_those_that_are_not_there_left_out() {
+    let store = Embedded::start().await;
+    let (there, gone) = (tokens("b", 1_000, 7), tokens("nobody", 1_000, 7));
+    store.ledger.create(&held("r", vec![there.clone()])).await.unwrap();
+    let found = store.ledger.counters(&[there.key(), gone.key()]).await.unwrap();
+    let [(key, shown)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((key.as_str(), figures(shown)), (there.key().as_str(), vec![[7, 0, 0]]));
 }
 
 #[tokio::test]

@@ -8,16 +8,14 @@
 //! | `am` | per unit that differed: unit, and committed, used, uncertain as stored, then as recomputed |
 //! | `expiresAt` | as a reservation of the window |
 
+use super::DynamoDbLedger;
+use super::expression::{condition, number, overdraw, set_overdrawn, set_place};
 use super::item::{self, Item};
-use super::transaction::{self, number, overdraw, patience, set_overdrawn, set_place};
-use super::{DynamoDbLedger, unavailable};
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem, Update};
 use cost_sentry_core::audit::{Adjusted, Adjustment, Finding, Trusted};
 use cost_sentry_core::budget::CounterKey;
 use cost_sentry_core::reservation::Figures;
-use cost_sentry_workflow::patience::ATTEMPTS;
 use cost_sentry_workflow::ports::LedgerError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -123,7 +121,7 @@ impl DynamoDbLedger {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(adjustment_item(adjustment, finding.end)?))
-            .condition_expression(transaction::condition(None))
+            .condition_expression(condition(None))
             .build()
             .map_err(unbuilt)?;
         let shards = self.cut_shards(finding, adjustment).await?;
@@ -132,22 +130,8 @@ impl DynamoDbLedger {
         for other in shards.iter().filter(|key| **key != finding.key) {
             actions.push(overdraw(&self.table, other, finding.end).map_err(unbuilt)?);
         }
-        for attempt in 0..ATTEMPTS {
-            let request = self.client.transact_write_items().set_transact_items(Some(actions.clone()));
-            let Err(error) = request.send().await else { return Ok(Mended::Mended) };
-            match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                    let failed = |code: Option<&str>| code == Some("ConditionalCheckFailed");
-                    if cancelled.cancellation_reasons().iter().any(|reason| failed(reason.code())) {
-                        return Ok(Mended::Moved);
-                    }
-                }
-                Some(TransactWriteItemsError::TransactionInProgressException(_)) => {}
-                _ => return Err(unavailable(error)),
-            }
-            patience(attempt).await;
-        }
-        Err(LedgerError::Contended)
+        let cancelled = self.all_or_none(&actions, std::slice::from_ref(&finding.key)).await?;
+        Ok(cancelled.map_or(Mended::Mended, |_| Mended::Moved))
     }
 
     /// All shards of the counter, if it is cut into shards and something moves. Then the room that each has left is no longer what the

@@ -88,13 +88,26 @@ pub fn confirm(arguments: &cli::Audit, repairs: &[Repair]) -> Result<(), Failure
 
 /// Mends, one transaction for each counter.
 pub async fn carry_out(place: &Place, repairs: &mut [Repair]) -> Result<(), Failure> {
+    let mut mended = Vec::new();
     for repair in repairs {
-        if let Ok(adjustment) = &repair.planned {
-            let mended = place.ledger.mend(&repair.finding, adjustment).await;
-            repair.done = Some(mended.map_err(|error| place.failure(&error))?);
+        let Ok(adjustment) = &repair.planned else { continue };
+        let done = place.ledger.mend(&repair.finding, adjustment).await.map_err(|error| interrupted(place.failure(&error), &mended))?;
+        if done == Mended::Mended {
+            mended.push(title(&repair.finding));
         }
+        repair.done = Some(done);
     }
     Ok(())
+}
+
+/// A failure in the middle: what was mended before it stays mended, and is named.
+fn interrupted(failure: Failure, mended: &[String]) -> Failure {
+    if mended.is_empty() {
+        return failure;
+    }
+    let said = format!("mended before this, and on record: {}; audit again to see what is left", mended.join("; "));
+    let hint = failure.hint.as_ref().map_or(said.clone(), |hint| format!("{said}; {hint}"));
+    failure.hint(hint)
 }
 
 /// What was done, for people.
@@ -126,4 +139,19 @@ pub fn json(repairs: &[Repair]) -> Value {
         json!({ "key": repair.finding.key.as_str(), "result": result, "why": why, "closes": closes })
     };
     repairs.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_in_the_middle_names_what_was_mended_before_it() {
+        let failure = || Failure::new("the table is gone").hint("look for it");
+        assert_eq!(interrupted(failure(), &[]).hint.as_deref(), Some("look for it"));
+        let named = interrupted(failure(), &["app, hour".to_owned(), "team, day".to_owned()]);
+        assert_eq!(named.message, "the table is gone");
+        let says = "mended before this, and on record: app, hour; team, day; audit again to see what is left; look for it";
+        assert_eq!(named.hint.as_deref(), Some(says));
+    }
 }
