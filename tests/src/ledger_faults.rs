@@ -2,6 +2,7 @@
 //! nothing twice, and what cannot be mended is an error.
 
 mod in_time;
+mod leases;
 mod matrix;
 mod sharded;
 mod wire;
@@ -91,7 +92,7 @@ async fn a_hold_outlasts_trouble_and_counts_once() {
     let throttled = |code| cancelled(&["None", "None", code]);
     let in_progress = || error("TransactionInProgressException");
     let full = "ConditionalCheckFailed";
-    let cases: [Case<bool>; 16] = [
+    let cases: [Case<bool>; 17] = [
         ("nothing", vec![], None, "Created", 1, true),
         ("conflicts", vec![cancelled(&CONFLICT); 3], None, "Created", 4, true),
         ("conflict on the reservation", vec![cancelled(&["TransactionConflict", "None", "None"])], None, "Created", 2, true),
@@ -106,6 +107,7 @@ async fn a_hold_outlasts_trouble_and_counts_once() {
         ("lost answer", vec![Lost], None, "Created", 2, true),
         ("lost answer, then in progress", vec![Lost, in_progress()], None, "Created", 3, true),
         ("endless conflict", vec![], Some(cancelled(&CONFLICT)), "Contended", 8, false),
+        ("endless throttling", vec![], Some(error("ThrottlingException")), "Contended", 9, false),
         ("endless server errors", vec![], Some(internal()), "Unavailable", 3, false),
         ("access denied", vec![error("AccessDeniedException")], None, "Unavailable", 1, false),
     ];

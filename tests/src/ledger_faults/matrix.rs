@@ -1,7 +1,7 @@
 //! Every transition under every fault of a DynamoDB client: what the ledger answers, what is stored then, and that whoever repeats it
 //! finds it done or does it, once.
 
-use super::wire::Mishap::{self, Cancelled, Late, Lost, Pass, Reset};
+use super::wire::Mishap::{self, Cancelled, CancelledTwice, Late, Lost, Reset};
 use super::wire::Place::{First, Last};
 use super::wire::{Wire, error, internal};
 use super::{charges, created, outcome};
@@ -90,7 +90,8 @@ fn faults() -> Vec<Fault> {
         ("invalid item", vec![Cancelled("ValidationError", First)], None, ForGood("Validation")),
         ("invalid counter", vec![Cancelled("ValidationError", Last)], None, ForGood("Validation")),
         ("too large", vec![Cancelled("ItemCollectionSizeLimitExceeded", Last)], None, ForGood("ItemCollectionSizeLimitExceeded")),
-        ("invalid beside a conflict", vec![Pass; 0], Some(Cancelled("ValidationError", First)), ForGood("Validation")),
+        ("invalid beside a conflict", vec![CancelledTwice("TransactionConflict", "ValidationError")], None, ForGood("Validation")),
+        ("a conflict beside what is throttled", vec![CancelledTwice("TransactionConflict", "ThrottlingError"); 3], None, Mended),
     ];
     for reason in ["TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"] {
         for place in [First, Last] {

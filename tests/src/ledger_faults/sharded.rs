@@ -5,7 +5,7 @@ use super::wire::Mishap::{self, Cancelled, Late, Lost, Pass, Reset};
 use super::wire::Place::{First, Last};
 use super::wire::{Wire, error, internal};
 use super::{created, outcome};
-use crate::ledger_suite::books::{claim, held, settle, tokens};
+use crate::ledger_suite::books::{claim, held, settle, shadow, spread, tokens};
 use crate::ledger_suite::shards::are_exact;
 use crate::ledger_suite::{Embedded, drive_all, figures, word};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
@@ -102,6 +102,7 @@ fn troubles(kind: Kind) -> Vec<Trouble> {
         }
         troubles.push(passing("lost, then a conflict", vec![Lost, Cancelled("TransactionConflict", Last)]));
         troubles.push(passing("late, then in progress", vec![Late, error("TransactionInProgressException")]));
+        troubles.push(passing("in progress for longer", vec![error("TransactionInProgressException"); 4]));
         troubles.push(lasting("invalid", Cancelled("ValidationError", Last), "Unavailable"));
     }
     troubles
@@ -201,4 +202,18 @@ async fn room_is_made_once_and_exactly_whatever_goes_wrong_with_any_request_on_t
     }
     running.join_all().await;
     println!("{count} cases");
+}
+
+#[tokio::test]
+async fn a_sharded_counter_is_read_once_and_consistently_again_only_where_it_would_refuse() {
+    spread(SHARDS);
+    let store = Embedded::start().await;
+    store.ledger.create(&held("r", vec![tokens("b", 100, 20)])).await.unwrap();
+    let (wire, client) = Wire::lay_patiently(&store);
+    let ledger = DynamoDbLedger::new(client, TABLE);
+    for (charge, reads) in [(tokens("b", 100, 80), 1), (tokens("b", 100, 81), 2), (shadow(tokens("b", 100, 81)), 1)] {
+        wire.script([], None);
+        ledger.figures(std::slice::from_ref(&charge)).await.unwrap();
+        assert_eq!(wire.requests(), reads, "{charge:?}");
+    }
 }

@@ -31,6 +31,8 @@ pub enum Mishap {
     /// It is not carried out, because of this, in DynamoDB's word for a reason: in a transaction at its first action or at its last, as
     /// one of the cancellation's reasons, else as an error.
     Cancelled(&'static str, Place),
+    /// The same because of two: the first action's, and the last one's, which is also that of what is no transaction.
+    CancelledTwice(&'static str, &'static str),
     /// It is not carried out, and nobody ever answers.
     Silence,
     /// It is answered so only after a while.
@@ -167,10 +169,9 @@ async fn meet(mishap: Mishap, wire: Wire, connector: SharedHttpConnector, reques
             Err(ConnectorError::timeout("too late".into()))
         }
         Mishap::Answer(status, body) => Ok(answer(status, &body)),
-        Mishap::Cancelled(reason, place) => {
-            let Mishap::Answer(status, body) = in_trouble(&request, reason, place) else { unreachable!() };
-            Ok(answer(status, &body))
-        }
+        Mishap::Cancelled(reason, Place::First) => Ok(in_trouble(&request, reason, "None", reason)),
+        Mishap::Cancelled(reason, Place::Last) => Ok(in_trouble(&request, "None", reason, reason)),
+        Mishap::CancelledTwice(first, last) => Ok(in_trouble(&request, first, last, last)),
         Mishap::Silence => std::future::pending().await,
         Mishap::Slow(time, mishap) => {
             tokio::time::sleep(time).await;
@@ -183,19 +184,24 @@ fn answer(status: u16, body: &Value) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body.to_string()))
 }
 
-/// DynamoDB's answer to this request when it is not carried out for this reason: a transaction's has one reason per action, in their
-/// order.
-fn in_trouble(request: &HttpRequest, reason: &str, place: Place) -> Mishap {
+/// DynamoDB's answer to this request when it is not carried out: a transaction's has one reason per action, in their order, here something
+/// else than `None` for the first and the last at most; what is no transaction has one for itself.
+fn in_trouble(request: &HttpRequest, first: &str, last: &str, alone: &str) -> HttpResponse {
     let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
-    match body.get("TransactItems").and_then(Value::as_array) {
+    let trouble = match body.get("TransactItems").and_then(Value::as_array) {
         Some(actions) => {
             let mut codes = vec!["None"; actions.len()];
-            let at = if place == Place::First { 0 } else { codes.len() - 1 };
-            codes[at] = reason;
+            for (place, code) in [(codes.len() - 1, last), (0, first)] {
+                if code != "None" {
+                    codes[place] = code;
+                }
+            }
             cancelled(&codes)
         }
-        None if reason == "ThrottlingError" => error("ThrottlingException"),
-        None if reason == "ValidationError" => error("ValidationException"),
-        None => error(&format!("{reason}Exception")),
-    }
+        None if alone == "ThrottlingError" => error("ThrottlingException"),
+        None if alone == "ValidationError" => error("ValidationException"),
+        None => error(&format!("{alone}Exception")),
+    };
+    let Mishap::Answer(status, body) = trouble else { unreachable!() };
+    answer(status, &body)
 }
