@@ -68,7 +68,7 @@ impl Options {
         (self.executions as u64).saturating_mul(6) / 10
     }
 
-    /// Limits in three units over two windows, near enough to each other that each refuses.
+    /// Limits in three units, near enough to each other that each refuses.
     fn policy(&self) -> String {
         let room = self.room();
         let per_application = room.saturating_mul(TOKENS) / APPLICATIONS;

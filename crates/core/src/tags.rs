@@ -202,6 +202,8 @@ mod tests {
         check(json!({"applicationId": "a", "team": "x"}), &[]);
         check(json!({"requestId": "a"}), &["/tags/requestId"]);
         check(json!({"aws:x": "a", "cost_centre": "b"}), &["/tags/aws:x", "/tags/cost_centre"]);
+        check(json!({"enviroment": "a"}), &["/tags/enviroment"]);
+        check(json!({"APPLICATION__ID__": "a"}), &["/tags/APPLICATION__ID__"]);
         check(json!([]), &["/tags"]);
         let many: serde_json::Map<_, _> = (0..11).map(|i| (format!("t{i}"), json!("v"))).collect();
         check(many.into(), &["/tags"]);

@@ -1,6 +1,8 @@
 use super::*;
 use crate::budget::Mode;
 use crate::fixtures::{amount, charge, reservation, usage};
+use crate::reservation::Figures;
+use std::collections::BTreeMap;
 
 #[path = "random_walk_tests.rs"]
 mod random_walk;
@@ -206,4 +208,22 @@ fn an_applied_event_repeated_moves_nothing() {
             check(&step.next, words, expected);
         }
     }
+}
+
+#[test]
+fn what_a_past_lease_ends_is_open_and_nothing_else() {
+    for state in State::ALL {
+        let ended = matches!(transition(&stands(state), &event("sweep past")), Verdict::Apply(_));
+        assert_eq!(state.is_open(), ended, "{state:?}");
+    }
+}
+
+#[test]
+fn a_charge_shows_what_its_counter_shows_and_nothing_in_a_unit_without_figures() {
+    let shown = Figures { committed: 9_500, used: 9_000, uncertain: 200 };
+    let amounts = vec![amount(Unit::Tokens, 10_000, 600, [0; 3]), amount(Unit::Requests, 10, 1, [10, 10, 0])];
+    let mut app = charge("app", Mode::Enforce, amounts);
+    app.show(&BTreeMap::from([(Unit::Tokens, shown)]));
+    assert_eq!(app.amounts.iter().map(|amount| amount.figures).collect::<Vec<_>>(), [shown, Figures::default()]);
+    assert!(!app.fits());
 }

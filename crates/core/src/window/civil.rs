@@ -31,7 +31,8 @@ impl Calendar {
             if span.contains(now) {
                 return Some(span);
             }
-            first = if now < span.start { self.first_date(first.yesterday().ok()?)? } else { next };
+            // No zone's clocks show a date before its beginning; but they show the one before again where a fold repeats midnight.
+            first = next;
         }
         None
     }
@@ -84,10 +85,9 @@ fn clock_span(zone: &TimeZone, now: Timestamp, unit: Unit) -> Option<Span> {
     let begun = shown.duration_since(full(shown, unit)?);
     let start = now.checked_sub(begun).ok()?;
     let end = start.checked_add(length).ok()?;
-    let within = || jumps_after(zone, start).take_while(|jump| jump.timestamp() < end);
-    let last_before = within().take_while(|jump| jump.timestamp() <= now).last();
-    let first_after = within().find(|jump| jump.timestamp() > now);
-    Some(Span { start: last_before.map_or(start, |jump| jump.timestamp()), end: first_after.map_or(end, |jump| jump.timestamp()) })
+    let last_before = jumps_after(zone, start).map(|jump| jump.timestamp()).take_while(|jump| *jump <= now).last();
+    let first_after = jumps_after(zone, now).map(|jump| jump.timestamp()).next();
+    Some(Span { start: last_before.unwrap_or(start), end: first_after.map_or(end, |jump| jump.min(end)) })
 }
 
 /// The full minute or hour that the clocks have shown last.
