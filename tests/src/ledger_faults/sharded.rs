@@ -103,6 +103,9 @@ fn troubles(kind: Kind) -> Vec<Trouble> {
         troubles.push(passing("lost, then a conflict", vec![Lost, Cancelled("TransactionConflict", Last)]));
         troubles.push(passing("late, then in progress", vec![Late, error("TransactionInProgressException")]));
         troubles.push(passing("in progress for longer", vec![error("TransactionInProgressException"); 4]));
+        for mishap in [Cancelled("ValidationError", Last), error("AccessDeniedException"), error("ValidationException")] {
+            troubles.push(Trouble { name: "refused for good, once", next: vec![mishap], then: Some((Pass, "Unavailable")) });
+        }
         troubles.push(lasting("invalid", Cancelled("ValidationError", Last), "Unavailable"));
     }
     troubles
