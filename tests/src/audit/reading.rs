@@ -37,9 +37,9 @@ async fn pages_and_batches_that_come_in_parts_are_read_to_their_end() {
 async fn while_moving(moves: usize) -> &'static str {
     let store = filled().await;
     let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
-    let before = Arc::new(move |body: String| {
+    let before = move |body: String| {
         let (ledger, count) = (ledger.clone(), Arc::clone(&count));
-        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        async move {
             if !body.contains("\"C#app") {
                 return;
             }
@@ -52,9 +52,8 @@ async fn while_moving(moves: usize) -> &'static str {
                     drive_all(&ledger, &id, &[release(None)]).await;
                 }
             }
-        });
-        meddle
-    });
+        }
+    };
     let client = with_something_before(&store.stack.clients.dynamodb(), before);
     let report = audit_at(&DynamoDbLedger::new(client, TABLE), OPEN).await;
     assert_eq!(on(&report, "org").standing, Standing::Balanced, "what stands still is judged");
@@ -75,16 +74,15 @@ async fn a_difference_is_seen_while_other_counters_move() {
     let store = filled().await;
     let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
     damage(&store.stack.clients.dynamodb(), &[Damage::Add(counter(&app()), "c_tok", 1)]).await;
-    let before = Arc::new(move |body: String| {
+    let before = move |body: String| {
         let (ledger, count) = (ledger.clone(), Arc::clone(&count));
-        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        async move {
             if body.contains("\"C#") {
                 let id = format!("elsewhere-{}", count.fetch_add(1, Ordering::Relaxed));
                 ledger.create(&on_now(&id, tokens("elsewhere", 1_000_000, 1))).await.unwrap();
             }
-        });
-        meddle
-    });
+        }
+    };
     let client = with_something_before(&store.stack.clients.dynamodb(), before);
     let report = audit_at(&DynamoDbLedger::new(client, TABLE), OPEN).await;
     assert_eq!((on(&report, "app").standing.word(), on(&report, "elsewhere").standing.word()), ("differs", "moving"));
@@ -95,9 +93,9 @@ async fn a_difference_is_seen_while_other_counters_move() {
 async fn a_counter_that_appears_meanwhile_is_judged_if_it_was_asked_for_and_else_left_out() {
     let store = filled().await;
     let (ledger, count) = (store.ledger.clone(), Arc::new(AtomicUsize::new(0)));
-    let before = Arc::new(move |body: String| {
+    let before = move |body: String| {
         let (ledger, count) = (ledger.clone(), Arc::clone(&count));
-        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        async move {
             // Not where the counters are looked for, but where they are judged.
             if body.contains("\"C#app") && count.fetch_add(1, Ordering::Relaxed) == 1 {
                 let day = Span { start: at("2026-11-20T00:00:00Z"), end: at("2026-11-21T00:00:00Z") };
@@ -105,9 +103,8 @@ async fn a_counter_that_appears_meanwhile_is_judged_if_it_was_asked_for_and_else
                 let charges = vec![tokens("fresh", 1_000, 1), daily];
                 ledger.create(&Reservation { charges, ..another("fresh") }).await.unwrap();
             }
-        });
-        meddle
-    });
+        }
+    };
     let client = with_something_before(&store.stack.clients.dynamodb(), before);
     let report = audit_at(&DynamoDbLedger::new(client, TABLE), OPEN).await;
     assert_eq!((on(&report, "fresh").standing.word(), report.verdict()), ("balanced", Verdict::Balanced));
@@ -170,7 +167,7 @@ async fn what_the_index_lists_late_is_no_difference() {
     let counted = Arc::new(Mutex::new(None::<Instant>));
     let caught_up = Arc::new(tokio::sync::OnceCell::new());
     let (behind, put) = (client.clone(), listed);
-    let before = Arc::new(move |body: String| {
+    let before = move |body: String| {
         let is_question = body.contains("KeyConditionExpression") && body.contains("\"2026-11-20#");
         let nth = asked.fetch_add(usize::from(is_question), Ordering::SeqCst);
         let mut counted = counted.lock().unwrap();
@@ -179,14 +176,13 @@ async fn what_the_index_lists_late_is_no_difference() {
         }
         let is_late = counted.is_some_and(|counted| counted.elapsed() >= lag);
         let (caught_up, client, put) = (Arc::clone(&caught_up), behind.clone(), put.clone());
-        let meddle: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+        async move {
             if is_question && is_late && nth >= 2 * usize::try_from(PARTITIONS).unwrap() {
                 let catch_up = || async { _ = client.put_item().table_name(TABLE).set_item(Some(put)).send().await.unwrap() };
                 caught_up.get_or_init(catch_up).await;
             }
-        });
-        meddle
-    });
+        }
+    };
     let ledger = DynamoDbLedger::new(with_something_before(&client, before), TABLE);
     let progress = |_| {};
     let of = AuditOf { selection: &selection, policy: None, now, lag, progress: &progress };
@@ -199,11 +195,10 @@ async fn requests(damages: &[Damage], now: Timestamp, lag: Duration) -> usize {
     damage(&store.stack.clients.dynamodb(), damages).await;
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let before = Arc::new(move |_| {
+    let before = move |_| {
         count.fetch_add(1, Ordering::Relaxed);
-        let nothing: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {});
-        nothing
-    });
+        std::future::ready(())
+    };
     let ledger = DynamoDbLedger::new(with_something_before(&store.stack.clients.dynamodb(), before), TABLE);
     let (selection, progress) = (Selection::parse("hour", now).unwrap(), |_| {});
     ledger.audit(&AuditOf { selection: &selection, policy: None, now, lag, progress: &progress }).await.unwrap();

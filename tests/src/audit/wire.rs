@@ -77,10 +77,17 @@ impl Intercept for SmallPages {
 }
 
 /// What is done before a request.
-pub type Before = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+type Before = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// A client for the same store, before each of whose requests something is done, which sees the request's body.
-pub fn with_something_before(client: &aws_sdk_dynamodb::Client, before: Before) -> aws_sdk_dynamodb::Client {
+pub fn with_something_before<W>(
+    client: &aws_sdk_dynamodb::Client,
+    before: impl Fn(String) -> W + Send + Sync + 'static,
+) -> aws_sdk_dynamodb::Client
+where
+    W: Future<Output = ()> + Send + 'static,
+{
+    let before: Before = Arc::new(move |body| Box::pin(before(body)));
     let http = SharedHttpClient::new(Meddled { before, client: cost_sentry_aws::clients::http_client() });
     aws_sdk_dynamodb::Client::from_conf(client.config().to_builder().http_client(http).build())
 }
