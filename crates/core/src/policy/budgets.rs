@@ -319,6 +319,11 @@ pub(super) fn unbounded(budgets: &[&Budget], tags: &BTreeMap<String, TagRule>) -
         !Subject::MODEL_KEYS.contains(&key.as_str()) && !listed
     };
     let free = |budget: &Budget| budget.per.iter().any(|key| is_open(key) && !budget.matching.contains_key(key));
+    let multiplied = || budgets.iter().enumerate().filter(|(_, budget)| free(budget) && budget.mode == Mode::Enforce);
+    // The index of thousands takes milliseconds, and a policy that follows another is looked at for each moment at which one changes.
+    if multiplied().next().is_none() {
+        return Vec::new();
+    }
     let index = Index::of(budgets.iter().copied());
     let is_bounded = |budget: &Budget| {
         let encloses = |outer: &Budget| {
@@ -335,6 +340,5 @@ pub(super) fn unbounded(budgets: &[&Budget], tags: &BTreeMap<String, TagRule>) -
         let around = index.candidates(values);
         around.into_iter().filter_map(|found| budgets.get(found.position)).any(|outer| encloses(outer))
     };
-    let is_unbounded = |budget: &Budget| free(budget) && budget.mode == Mode::Enforce && !is_bounded(budget);
-    budgets.iter().enumerate().filter(|(_, budget)| is_unbounded(budget)).map(|(position, _)| position).collect()
+    multiplied().filter(|(_, budget)| !is_bounded(budget)).map(|(position, _)| position).collect()
 }
